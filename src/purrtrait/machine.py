@@ -1,0 +1,55 @@
+"""What this machine offers: devices by name, and how many threads are really ours."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+
+QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+
+def device(name: str = "auto") -> torch.device:
+    """A device by name; ``auto`` is CUDA, else MPS, else the CPU. ValueError if it is not there."""
+    offered = devices()
+    if name == "auto":
+        return torch.device(offered[-1])
+    try:
+        wanted = torch.device(name)
+    except RuntimeError:
+        raise ValueError(f"unknown device '{name}'; here are: {', '.join(offered)}") from None
+    count = torch.cuda.device_count() if wanted.type == "cuda" else 1
+    if wanted.type not in offered or (wanted.index or 0) >= count:
+        raise ValueError(f"this machine has no device '{name}'; here are: {', '.join(offered)}")
+    return wanted
+
+
+def devices() -> list[str]:
+    """The kinds of device that are here, the fastest last."""
+    mps = ["mps"] * torch.backends.mps.is_available()
+    return ["cpu", *mps, *["cuda"] * torch.cuda.is_available()]
+
+
+def threads() -> int:
+    """Threads that this process may really use: the affinity mask, cut to the cgroup's quota.
+
+    More threads than cores slow every operation down many times over.
+    """
+    allowed = getattr(os, "sched_getaffinity", None)
+    cores = len(allowed(0)) if allowed else os.cpu_count() or 1
+    return max(1, min(cores, _quota(QUOTA)))
+
+
+def _quota(path: Path) -> int:
+    """Whole cores of a cgroup's quota, as many as one likes where there is none."""
+    try:
+        most, period = path.read_text(encoding="ascii").split()
+        return int(most) // int(period)
+    except (OSError, ValueError):  # no such file, or "max": no quota
+        return 1 << 16
+
+
+def first() -> bool:
+    """Whether this is the process that writes files: the only one, or rank 0 of several."""
+    return os.environ.get("RANK", "0") == "0"
