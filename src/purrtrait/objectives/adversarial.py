@@ -1,0 +1,240 @@
+"""The one adversarial objective: GAN, LSGAN, WGAN, WGAN-GP and relativistic pairs of any level.
+
+They differ in a game, a penalty, the number of the critic's moves and a clip.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from purrtrait.losses.exchange import Exchange, Fine, Game, Penalty
+from purrtrait.objectives.relay import Relay, ratio_of_slopes
+from purrtrait.types import (
+    Batch,
+    Critic,
+    Drawing,
+    Generator,
+    Images,
+    Progress,
+    Schedule,
+    Terms,
+    Turn,
+)
+
+
+class Adversarial(Drawing):
+    """A generator and a critic who play a game.
+
+    Args:
+        generator: draws the fakes
+        critic: judges reals and fakes
+        game: what each of them loses
+        penalty: what the critic pays for being steep
+        penalty_weight: coefficient of the penalty
+        penalty_every: the penalty is taken at every so-many-th move of the critic, times as much
+        play: who moves when: alternating (fakes reused by the generator), fresh (the generator
+            draws its own), simultaneous (both from one forward pass) or shared (both from one
+            forward and one backward pass; for critics without batch statistics)
+        critic_moves: moves of the critic in a step, a number or a schedule
+        clip: after each of its moves the critic's weights are limited to this size; inf is no limit
+        input_noise: standard deviation of the noise on all that the critic sees, a number or a
+            schedule
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        critic: Critic,
+        game: Game,
+        penalty: Penalty,
+        critic_moves: Schedule,
+        input_noise: Schedule,
+        penalty_weight: float = 1.0,
+        penalty_every: int = 1,
+        play: str = "alternating",
+        clip: float = math.inf,
+    ) -> None:
+        super().__init__()
+        if play not in PLAYS:
+            raise ValueError(f"play is '{play}'; expected one of {', '.join(PLAYS)}")
+        self.drawer = generator
+        self.critic = critic
+        self.game = game
+        self.fine = Fine(penalty, penalty_weight, penalty_every)
+        self.critic_moves = critic_moves
+        self.input_noise = input_noise
+        self.play = PLAYS[play]
+        self.clip = clip
+
+    def players(self) -> Mapping[str, nn.Module]:
+        """``generator`` and ``critic``."""
+        return {"generator": self.drawer, "critic": self.critic}
+
+    def turns(self, now: Progress) -> Sequence[Turn]:
+        """The critic's moves and the generator's, in the order of the recipe's play."""
+        return self.play(self, now)
+
+    def exchange(self, batch: Batch, noise: float) -> Exchange:
+        """Reals and freshly drawn fakes as the critic sees them; the fakes keep their graph."""
+        shape = (len(batch.images), self.drawer.latent_size)
+        z = batch.draw.prior(self.drawer.prior, shape, "latents")
+        fakes = self.drawer(z, batch.prompt)
+        return Exchange(
+            self.critic,
+            self._noisy(batch.images, batch, noise, "noise on reals"),
+            self._noisy(fakes, batch, noise, "noise on fakes"),
+            batch.draw,
+            batch.given,
+            batch.prompt,
+            noise,
+        )
+
+    def judged(self, exchange: Exchange, move: int) -> Terms:
+        """What the critic loses at its ``move``-th move."""
+        costs = {
+            "game": self.game.critic(exchange).mean(),
+            "penalty": self.fine(exchange, move).mean(),
+        }
+        return Terms({"critic": costs}, _verdicts(exchange))
+
+    def drawn(self, exchange: Exchange) -> Terms:
+        """What the generator loses."""
+        cost = self.game.generator(exchange).mean()
+        return Terms(
+            {"generator": {"game": cost}}, {"verdict/answer": exchange.fake.detach().mean()}
+        )
+
+    @torch.no_grad()
+    def clip_critic(self) -> None:
+        """Limit every weight of the critic to [-clip, clip] (Arjovsky et al. 2017)."""
+        torch._foreach_clamp_min_(list(self.critic.parameters()), -self.clip)
+        torch._foreach_clamp_max_(list(self.critic.parameters()), self.clip)
+
+    @staticmethod
+    def _noisy(images: Images, batch: Batch, deviation: float, purpose: str) -> Images:
+        return (
+            images
+            if deviation == 0
+            else images + deviation * batch.draw.normal(images.shape, purpose)
+        )
+
+
+Play = Callable[[Adversarial, Progress], Sequence[Turn]]
+
+
+def alternating(objective: Adversarial, now: Progress) -> Sequence[Turn]:
+    """The critic moves, then the generator on the fakes of the critic's last move: 3G + 8D."""
+    noise = objective.input_noise(now)
+    last: list[Exchange] = []
+
+    def judge(batch: Batch, move: int) -> Terms:
+        exchange = objective.exchange(batch, noise)
+        last[:] = [exchange]
+        return objective.judged(exchange, move)
+
+    def draw(batch: Batch) -> Terms:
+        return objective.drawn(last.pop().again())
+
+    critic = [_critic_turn(objective, judge, move) for move in _moves(objective, now)]
+    return [*critic, Turn(("generator",), draw, advance=0)]
+
+
+def fresh(objective: Adversarial, now: Progress) -> Sequence[Turn]:
+    """The critic moves on fakes without a graph, the generator on its own: 4G + 8D."""
+    noise = objective.input_noise(now)
+
+    def judge(batch: Batch, move: int) -> Terms:
+        with torch.no_grad():
+            exchange = objective.exchange(batch, noise)
+        return objective.judged(exchange, move)
+
+    def draw(batch: Batch) -> Terms:
+        return objective.drawn(objective.exchange(batch, noise))
+
+    critic = [_critic_turn(objective, judge, move) for move in _moves(objective, now)]
+    return [*critic, Turn(("generator",), draw)]
+
+
+def simultaneous(objective: Adversarial, now: Progress) -> Sequence[Turn]:
+    """Both move on the same verdicts, each with a backward pass of its own: 3G + 7D."""
+    return _together(objective, now, _two_descents)
+
+
+def shared(objective: Adversarial, now: Progress) -> Sequence[Turn]:
+    """Both move on the same verdicts and one backward pass serves both: 3G + 6D.
+
+    Where the critic judges each picture by itself, the generator's gradient at a fake is the
+    critic's own gradient there times the ratio of the two losses' derivatives by its verdict.
+    """
+    return _together(objective, now, _one_descent)
+
+
+PLAYS: dict[str, Play] = {
+    "alternating": alternating,
+    "fresh": fresh,
+    "simultaneous": simultaneous,
+    "shared": shared,
+}
+
+Couple = Callable[[Adversarial, Exchange, int], Terms]
+
+
+def _together(objective: Adversarial, now: Progress, couple: Couple) -> Sequence[Turn]:
+    noise = objective.input_noise(now)
+    *before, last = _moves(objective, now)
+
+    def judge(batch: Batch, move: int) -> Terms:
+        with torch.no_grad():
+            exchange = objective.exchange(batch, noise)
+        return objective.judged(exchange, move)
+
+    def both(batch: Batch) -> Terms:
+        return couple(objective, objective.exchange(batch, noise), last)
+
+    turns = [_critic_turn(objective, judge, move) for move in before]
+    movers = ("critic", "generator")
+    return [*turns, Turn(movers, both, ticks=1, after=objective.clip_critic)]
+
+
+def _two_descents(objective: Adversarial, exchange: Exchange, move: int) -> Terms:
+    critic, generator = objective.judged(exchange, move), objective.drawn(exchange)
+    return Terms({**critic.costs, **generator.costs}, critic.watch)
+
+
+def _one_descent(objective: Adversarial, exchange: Exchange, move: int) -> Terms:
+    relay = Relay()
+    exchange.fakes = relay(exchange.fakes)
+    terms = _two_descents(objective, exchange, move)
+    relay.ratio = ratio_of_slopes(objective.game, exchange)
+    critic = terms.costs["critic"]
+    # The penalty goes down by itself: at the fakes it is no business of the generator's.
+    descents = {("critic", "generator"): critic["game"], ("critic",): critic["penalty"]}
+    return Terms(terms.costs, terms.watch, descents)
+
+
+def _moves(objective: Adversarial, now: Progress) -> Sequence[int]:
+    """The numbers, counted from 0, of the critic's moves in the next step."""
+    first = now.moves.get("critic", 0)
+    return range(first, first + max(1, round(objective.critic_moves(now))))
+
+
+def _critic_turn(objective: Adversarial, judge: Callable[[Batch, int], Terms], move: int) -> Turn:
+    def loss(batch: Batch) -> Terms:
+        return judge(batch, move)
+
+    return Turn(("critic",), loss, ticks=1, after=objective.clip_critic)
+
+
+def _verdicts(exchange: Exchange) -> dict[str, Tensor]:
+    real, fake = exchange.real.detach(), exchange.fake.detach()
+    return {
+        "verdict/real": real.mean(),
+        "verdict/fake": fake.mean(),
+        "verdict/distance": real.mean() - fake.mean(),
+        "critic/order": (real > fake).float().mean(),
+        "critic/noise": real.new_tensor(exchange.noise),
+    }
