@@ -1,0 +1,125 @@
+"""Checkpoints: folders of safetensors and json that appear whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+SCHEMA = 1
+FACTS = "training.json"
+MODEL = "model.safetensors"  # the averaged weights: with sampler.json this is a bundle
+TRAINING = "training.safetensors"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint on disk: averaged weights, all that training remembers, and plain facts."""
+
+    path: Path
+    facts: Mapping[str, Any]
+
+    @property
+    def images_seen(self) -> int:
+        """Real pictures seen when it was written."""
+        return int(self.facts["now"]["images_seen"])
+
+    @property
+    def stage(self) -> str:
+        """The stage that was in training."""
+        return str(self.facts["stage"])
+
+    def training(self) -> dict[str, Tensor]:
+        """Players and optimisers."""
+        return load_file(self.path / TRAINING)
+
+    def average(self) -> dict[str, Tensor]:
+        """The averaged weights."""
+        return load_file(self.path / MODEL)
+
+
+def write(
+    path: Path,
+    training: dict[str, Tensor],
+    average: dict[str, Tensor],
+    facts: Mapping[str, Any],
+    texts: Mapping[str, str],
+) -> Checkpoint:
+    """Write a checkpoint folder: under a temporary name, flushed to the disk, then renamed.
+
+    ``texts`` are further small files by name, such as ``sampler.json``.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    save_file(training, temporary / TRAINING)
+    save_file(average, temporary / MODEL)
+    digests = {name: digest(temporary / name) for name in (TRAINING, MODEL)}
+    whole = {"schema": SCHEMA, "sha256": digests, **facts}
+    for name, text in {**texts, FACTS: json.dumps(whole, indent=1)}.items():
+        (temporary / name).write_text(text, encoding="utf-8")
+    for file in temporary.iterdir():
+        flush(file)
+    shutil.rmtree(path, ignore_errors=True)
+    temporary.rename(path)
+    flush(path.parent)
+    return Checkpoint(path, whole)
+
+
+def read(path: Path) -> Checkpoint:
+    """The checkpoint in a folder, checked byte by byte; ValueError says what is wrong with it."""
+    try:
+        facts = json.loads((path / FACTS).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{path} is not a checkpoint: {FACTS} cannot be read ({error}). "
+            "Name a run folder, or one of the folders in its checkpoints/"
+        ) from None
+    if facts["schema"] > SCHEMA:
+        raise ValueError(
+            f"{path} has schema {facts['schema']}, written by purrtrait {facts['version']}; this "
+            f"version reads up to {SCHEMA}. Install that version or a later one"
+        )
+    for name, expected in facts["sha256"].items():
+        found = digest(path / name) if (path / name).is_file() else "no such file"
+        if found != expected:
+            raise ValueError(
+                f"{path / name} is damaged (SHA-256 {found[:12]}..., expected "
+                f"{expected[:12]}...). Use an earlier checkpoint"
+            )
+    return Checkpoint(path, facts)
+
+
+def tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file; ValueError if it is none."""
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} cannot be read as safetensors: {error}") from None
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def flush(path: Path) -> None:
+    """Have the system write a file or folder to the disk now, where it can."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except PermissionError:  # a folder on Windows
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,93 @@
+"""The loop: plays turns until enough images were seen, and yields the progress after each step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from purrtrait.training import cluster, optimisers
+from purrtrait.training.state import State
+from purrtrait.types import Batch, Progress, Terms, Turn
+
+
+def fit(state: State, budget: int) -> Iterator[Progress]:
+    """Train until ``budget`` real images were seen; whoever iterates logs, saves and stops.
+
+    The clock counts the images of the global batch, over all processes.
+    """
+    while state.now.images_seen < budget:
+        before = state.now.images_seen
+        scores: dict[str, float] = {}
+        for turn in state.objective.turns(state.now):
+            state.now = replace(state.now, position=state.now.position + turn.advance)
+            scores |= play(state, turn, state.batch())
+        state.now = replace(state.now, steps=state.now.steps + 1, scores=scores)
+        state.update_average(state.now.images_seen - before)
+        yield state.now
+
+
+def play(state: State, turn: Turn, batch: Batch) -> dict[str, float]:
+    """One turn: loss, gradients by name, mean over processes, clamp, step; returns its scores."""
+    share = batch.draw.share
+    # Dropout is the one thing that draws from torch's own generator.
+    torch.manual_seed(batch.draw.key(f"dropout {share.rank} {' '.join(turn.movers)}") >> 65)
+    terms = turn.loss(batch)
+    gradients(state, turn, terms)
+    grads = [p.grad for m in turn.movers for p in state.parameters[m] if p.grad is not None]
+    scores = scalars(terms, turn.movers)
+    cluster.average([*grads, *scores.values()])
+    values = numbers(scores)
+    for mover in turn.movers:
+        limit(state.parameters[mover], state.paces[mover].clamp)
+        values[f"{mover}/lr"] = state.paces[mover].rate(state.now)
+    for mover in turn.movers * turn.admit(values):
+        rate = values[f"{mover}/lr"]
+        optimisers.step(state.optimisers[mover], rate, state.parameters[mover])
+    turn.after()
+    state.tick(turn.movers, turn.ticks * len(batch.images) * share.ranks)
+    return values
+
+
+def gradients(state: State, turn: Turn, terms: Terms) -> None:
+    """Ask for each mover's gradient by name: none lands in a bystander or is computed for one."""
+    own = {(mover,): torch.stack([*terms.costs[mover].values()]).sum() for mover in turn.movers}
+    descents = dict(terms.descents) or own
+    last = list(descents)[-1]
+    for player in turn.movers:
+        for parameter in state.parameters[player]:
+            parameter.grad = None
+    for players, cost in descents.items():
+        parameters = [p for player in players for p in state.parameters[player]]
+        slopes = torch.autograd.grad(
+            cost, parameters, retain_graph=players is not last, materialize_grads=True
+        )
+        for parameter, slope in zip(parameters, slopes, strict=True):
+            laid = optimisers.like(parameter, slope)
+            parameter.grad = laid if parameter.grad is None else parameter.grad.add_(laid)
+
+
+def limit(parameters: list[torch.nn.Parameter], size: float) -> None:
+    """Limit each element of the gradients to [-size, size] (element-wise, not by norm)."""
+    if size == float("inf"):
+        return
+    for parameter in parameters:
+        if parameter.grad is not None:
+            parameter.grad.clamp_(-size, size)
+
+
+def scalars(terms: Terms, movers: tuple[str, ...]) -> dict[str, Tensor]:
+    """The movers' costs and every watched number, under their logged names."""
+    costs = {
+        f"{player}/{term}": value.detach().float()
+        for player in movers
+        for term, value in terms.costs[player].items()
+    }
+    return costs | {name: value.detach().float() for name, value in terms.watch.items()}
+
+
+def numbers(scores: Mapping[str, Tensor]) -> dict[str, float]:
+    """Scores as plain numbers, fetched from the device at once."""
+    return dict(zip(scores, torch.stack(list(scores.values())).tolist(), strict=True))

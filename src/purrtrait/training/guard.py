@@ -1,0 +1,84 @@
+"""Says in plain words when training goes wrong: it blew up, or a player has lost."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+
+from purrtrait.types import Progress
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 200  # steps for which something must be so before it is said
+ZERO = 1e-3
+EVERY = 2000  # steps before the same thing is said again
+
+
+class Diverged(RuntimeError):  # noqa: N818 - it is said of a training, not of the program
+    """A score is no longer a number: training cannot go on from here."""
+
+
+HINTS = {
+    "critic won": (
+        "the critic tells real from fake every time (loss {critic:.2g}, real {real:.2g}, fake "
+        "{fake:.2g}): the generator learns little from it. Lower the critic's learning rate, "
+        "raise the penalty's weight, or use soft labels or input noise"
+    ),
+    "generator won": (
+        "the generator's loss is near 0 ({generator:.2g}): the critic no longer tells its "
+        "pictures from real ones. Raise the critic's learning rate or its moves"
+    ),
+    "verdicts saturated": (
+        "the critic's verdicts are huge (real {real:.2g}, fake {fake:.2g}): its loss gives hardly "
+        "any slope. Add a penalty (r1), clip, or lower its learning rate"
+    ),
+}
+
+
+class Guard:
+    """Watches the scores of every step.
+
+    A loss near 0 means that its player has won, unless the game's losses can fall below 0, as in
+    a Wasserstein game: the first loss below 0 shows that.
+    """
+
+    def __init__(self) -> None:
+        self.bounded = True
+        self.lasted = dict.fromkeys(HINTS, 0)
+
+    def look(self, now: Progress) -> list[str]:
+        """Hints that are new; raises Diverged when a score is not finite."""
+        wrong = [name for name, value in now.scores.items() if not math.isfinite(value)]
+        if wrong:
+            raise Diverged(
+                f"training blew up: {', '.join(wrong)} stopped being a number after "
+                f"{now.images_seen} images. Lower the learning rates (--set lr=...), limit the "
+                "gradients (--set clamp=1), or go on from the last checkpoint with such a change: "
+                "purrtrait resume RUN --set lr=..."
+            )
+        short = _short(now.scores)
+        self.bounded &= not min(short["critic"], short["generator"]) < 0
+        said = []
+        for name, holds in self._signs(short).items():
+            self.lasted[name] = (self.lasted[name] + 1) * holds
+            if self.lasted[name] % EVERY == PATIENCE:
+                said.append(HINTS[name].format(**short))
+        return said
+
+    def _signs(self, short: Mapping[str, float]) -> dict[str, bool]:
+        return {
+            "critic won": self.bounded and short["critic"] < ZERO,
+            "generator won": self.bounded and short["generator"] < ZERO,
+            "verdicts saturated": self.bounded and max(abs(short["real"]), abs(short["fake"])) > 50,
+        }
+
+
+def _short(scores: Mapping[str, float]) -> dict[str, float]:
+    names = {
+        "critic": "critic/game",
+        "generator": "generator/game",
+        "real": "verdict/real",
+        "fake": "verdict/fake",
+    }
+    return {short: scores.get(name, math.nan) for short, name in names.items()}

@@ -1,0 +1,157 @@
+"""A run folder: the recipe as trained, scores, log, previews and checkpoints of one training."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from purrtrait.training import checkpoint
+from purrtrait.training.checkpoint import Checkpoint
+
+log = logging.getLogger(__name__)
+
+RECIPE = "recipe.toml"
+REQUEST = "run.json"  # what was asked for beside the recipe: data, seed, device, upkeep
+SCORES = "scores.jsonl"
+
+
+@dataclass(frozen=True)
+class Run:
+    """The folder ``runs/NAME-JJ``."""
+
+    path: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def previews(self) -> Path:
+        """The folder of the preview grids."""
+        return self.path / "previews"
+
+    @property
+    def scores(self) -> Path:
+        """The file of the scores, one json object a line."""
+        return self.path / SCORES
+
+    def found(self) -> list[Path]:
+        """The checkpoint folders, oldest first; those half-written have other names."""
+        if not self.checkpoints.is_dir():
+            return []
+        folders = [p for p in self.checkpoints.iterdir() if not p.name.startswith(".")]
+        return sorted((p for p in folders if (p / checkpoint.FACTS).is_file()), key=_age)
+
+    def latest(self) -> Checkpoint | None:
+        """The last checkpoint that is whole, or None where there is none yet."""
+        for path in reversed(self.found()):
+            try:
+                return checkpoint.read(path)
+            except ValueError as error:
+                log.warning("%s; going back to the one before", error)
+        return None
+
+    def prune(self, keep: int, stage: str) -> None:
+        """Remove all but the last ``keep`` checkpoints of a stage, and what a kill left behind."""
+        mine = [path for path in self.found() if path.name.startswith(f"{stage}-")]
+        for path in mine[:-keep]:
+            shutil.rmtree(path)
+        for path in self.checkpoints.glob(".*.part"):
+            shutil.rmtree(path, ignore_errors=True)
+
+    def request(self) -> dict[str, Any]:
+        """What was asked for beside the recipe."""
+        data: dict[str, Any] = json.loads((self.path / REQUEST).read_text(encoding="utf-8"))
+        return data
+
+    def describe(self, recipe: str, request: Mapping[str, object]) -> None:
+        """Write down the recipe as trained (TOML) and the request."""
+        write_text(self.path / RECIPE, recipe)
+        write_text(self.path / REQUEST, json.dumps(request, indent=1) + "\n")
+
+    def forget_after(self, images_seen: int, stage: str) -> None:
+        """Drop the scores and previews that lie after a checkpoint from which training goes on."""
+        if self.scores.is_file():
+            lines = self.scores.read_text(encoding="utf-8").splitlines()
+            kept = [line for line in lines if _belongs(line, images_seen, stage)]
+            write_text(self.scores, "".join(line + "\n" for line in kept))
+        for path in self.previews.rglob(f"{stage}-*.png"):
+            if int(path.stem.split("-")[-1]) > images_seen:
+                path.unlink()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep every other trainer out; the system lifts the lock when this process ends."""
+        lock = FileLock(self.path / ".lock", timeout=0)
+        owner = self.path / ".owner"
+        try:
+            lock.acquire()
+        except Timeout:
+            who = owner.read_text(encoding="utf-8") if owner.is_file() else "another process"
+            raise ValueError(
+                f"{self.path} is being trained by {who}; wait until it ends, stop it, or start a "
+                "run of another --name"
+            ) from None
+        try:
+            owner.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
+            yield
+        finally:
+            owner.unlink(missing_ok=True)
+            lock.release()
+
+
+def create(root: Path, name: str) -> Run:
+    """A new folder ``root/NAME-JJ``, JJ being the first number that is free."""
+    root.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        path = root / f"{name}-{number:02d}"
+        try:
+            path.mkdir()
+        except FileExistsError:
+            number += 1
+            continue
+        return Run(path)
+
+
+def open_run(path: Path) -> Run:
+    """The run in a folder; ValueError says what is there instead."""
+    if not (path / REQUEST).is_file():
+        there = "no such folder" if not path.exists() else f"it has no {REQUEST}"
+        near = sorted(p.name for p in path.parent.glob("*-[0-9][0-9]"))[-5:]
+        hint = f" Runs beside it: {', '.join(near)}." if near else ""
+        raise ValueError(
+            f"{path} is not a run folder: {there}.{hint} Expected such as runs/NAME-01"
+        )
+    return Run(path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a text file as a whole."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary.write_text(text, encoding="utf-8")
+    checkpoint.flush(temporary)
+    temporary.replace(path)
+
+
+def _age(path: Path) -> tuple[float, str]:
+    return (path.stat().st_mtime, path.name)
+
+
+def _belongs(line: str, images_seen: int, stage: str) -> bool:
+    try:
+        row = json.loads(line)
+    except ValueError:  # the last line, cut off by a kill
+        return False
+    return row["stage"] != stage or int(row["images_seen"]) <= images_seen

@@ -1,0 +1,83 @@
+"""Schedules: numbers that depend on how far training has come, and on nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from purrtrait.types import Progress, Schedule
+
+
+def constant(value: float) -> Schedule:
+    """Always the same number.
+
+    Args:
+        value: the number
+    """
+    return lambda now: value
+
+
+def linear(start: float, end: float, until_images: int, from_images: int = 0) -> Schedule:
+    """From one number to another in a straight line, and constant before and after.
+
+    Args:
+        start: the number up to from_images
+        end: the number from until_images on
+        until_images: real pictures seen when it arrives
+        from_images: real pictures seen when it sets out
+    """
+    if until_images <= from_images:
+        raise ValueError(
+            f"a linear schedule ends at {until_images} images; expected more than its beginning, "
+            f"{from_images}"
+        )
+
+    def value(now: Progress) -> float:
+        way = (now.images_seen - from_images) / (until_images - from_images)
+        return start + (end - start) * min(1.0, max(0.0, way))
+
+    return value
+
+
+def decay(start: float, factor: float, every_images: int, floor: float = 0.0) -> Schedule:
+    """Multiplied by a factor after every so many real pictures, never below a floor.
+
+    Args:
+        start: the number at the beginning
+        factor: what it is multiplied with, such as 0.99
+        every_images: real pictures between two multiplications
+        floor: the smallest number
+    """
+    if every_images < 1:
+        raise ValueError(f"every_images is {every_images}; expected at least 1")
+    return lambda now: max(floor, start * factor ** (now.images_seen // every_images))
+
+
+def bursts(
+    usual: float, burst: float, first: int = 25, every: int = 500, player: str = "generator"
+) -> Schedule:
+    """A usual number, and another in the first moves of a player and at every so-many-th.
+
+    WGAN's number of critic moves: 5, but 100 while the generator has made fewer than 25 moves or
+    a multiple of 500 (Arjovsky et al. 2017, their published code).
+
+    Args:
+        usual: the number at most times
+        burst: the number in a burst
+        first: moves of the player for which the first burst lasts
+        every: another burst at each multiple of so many moves of the player
+        player: whose moves are counted
+    """
+
+    def value(now: Progress) -> float:
+        moves = now.moves.get(player, 0)
+        return burst if moves < first or moves % every == 0 else usual
+
+    return value
+
+
+SCHEDULES: dict[str, Callable[..., Schedule]] = {
+    "constant": constant,
+    "linear": linear,
+    "decay": decay,
+    "bursts": bursts,
+}
