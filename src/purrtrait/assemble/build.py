@@ -1,0 +1,117 @@
+"""Makes the things of a stage: level, networks, objective and the pace of each player."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from purrtrait.assemble.options import as_part, checked
+from purrtrait.assemble.tables import NETWORKS, PARTS, Table, lookup, parameters, takes_from_data
+from purrtrait.config import Part, Stage
+from purrtrait.objectives import OBJECTIVES
+from purrtrait.sampling import LEVELS
+from purrtrait.training import OPTIMISERS, SCHEDULES
+from purrtrait.training.state import Pace
+from purrtrait.types import Draw, Level, Objective, Schedule
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the data say of the pictures: width and height in pixels, channels (1 or 3)."""
+
+    size: int
+    channels: int
+
+
+@dataclass(frozen=True)
+class Built:
+    """A stage that is ready to train; ``described`` goes into sampler.json."""
+
+    level: Level
+    objective: Objective
+    paces: Mapping[str, Pace]
+    described: Mapping[str, Any]
+
+
+def stage(recipe: Stage, shape: Shape, seed: int, device: torch.device) -> Built:
+    """Level, objective (on the device, channels-last) and paces of a recipe's stage.
+
+    The weights at the start are a function of (seed, stage, player).
+    """
+    level_options = arguments(LEVELS, "level", recipe.level, shape)
+    level: Level = LEVELS[recipe.level.name](**level_options)
+    networks, described = players(recipe, Shape(level.size, shape.channels), seed)
+    factory = lookup(OBJECTIVES, "objective", recipe.objective.name)
+    objective: Objective = factory(
+        **networks, **arguments(OBJECTIVES, "objective", recipe.objective, shape)
+    )
+    drawer = next(n for n, player in objective.players().items() if player is objective.subject())
+    objective.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Built(
+        level,
+        objective.train(),
+        {name: pace(recipe, name) for name in recipe.players},
+        {
+            "name": recipe.name,
+            "prefix": f"{recipe.name}/",
+            "level": {"name": recipe.level.name, "options": level_options},
+            "drawer": described[drawer],
+        },
+    )
+
+
+def players(
+    recipe: Stage, shape: Shape, seed: int
+) -> tuple[dict[str, nn.Module], dict[str, dict[str, Any]]]:
+    """The networks of a stage by name, and how to build each of them again."""
+    roles = parameters(lookup(OBJECTIVES, "objective", recipe.objective.name))
+    networks: dict[str, nn.Module] = {}
+    described: dict[str, dict[str, Any]] = {}
+    for name, player in recipe.players.items():
+        table = NETWORKS[roles[name].hint]
+        options = arguments(table, name, player.network, shape)
+        described[name] = {"name": player.network.name, "options": options}
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(Draw(seed, recipe.name, 0).key(f"weights of {name}") >> 65)
+            networks[name] = table[player.network.name](**options)
+    return networks, described
+
+
+def pace(recipe: Stage, name: str) -> Pace:
+    """How a player steps."""
+    player = recipe.players[name]
+    options = arguments(OPTIMISERS, "optimiser", player.optimiser, None)
+    return Pace(OPTIMISERS[player.optimiser.name](**options), schedule(player.lr), player.clamp)
+
+
+def schedule(part: Part) -> Schedule:
+    """A schedule from its part."""
+    made: Schedule = lookup(SCHEDULES, "schedule", part.name)(
+        **arguments(SCHEDULES, "schedule", part, None)
+    )
+    return made
+
+
+def arguments(table: Table, kind: str, part: Part, shape: Shape | None) -> dict[str, Any]:
+    """Every argument of a part's factory but networks: as said, by default, or from the data."""
+    factory = lookup(table, kind, part.name)
+    given = {name: getattr(shape, name) for name in takes_from_data(factory)}
+    made = dict(given)
+    for name, entry in parameters(factory).items():
+        value = part.options.get(name, entry.default)
+        match entry.kind:
+            case "part":
+                inner = as_part(value, (kind, name))
+                table_of = PARTS[name]
+                made[name] = table_of[inner.name](**arguments(table_of, name, inner, shape))
+            case "schedule":
+                made[name] = schedule(as_part(value, (kind, name)))
+            case "plain":
+                made[name] = checked((kind, name), entry, value)
+            case _:
+                pass  # a network, which comes from the players
+    return made

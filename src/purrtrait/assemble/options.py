@@ -1,0 +1,213 @@
+"""Every option of a recipe: listed with default and meaning, checked, and overridden by name."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from purrtrait import config
+from purrtrait.assemble.tables import (
+    DEFAULTS,
+    NETWORKS,
+    PARTS,
+    Parameter,
+    Table,
+    lookup,
+    nearest,
+    parameters,
+)
+from purrtrait.config import Part, Player, Recipe, Stage
+from purrtrait.objectives import OBJECTIVES
+from purrtrait.sampling import LEVELS
+from purrtrait.training import OPTIMISERS, SCHEDULES
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a recipe: where it stands, its value, who says so, and what it means."""
+
+    path: tuple[str, ...]
+    value: Any
+    origin: str  # "recipe" or "default"
+    meaning: str
+    part: bool = False  # whether it names a thing from a table, with options of its own
+
+    @property
+    def name(self) -> str:
+        """The dotted path."""
+        return ".".join(self.path)
+
+
+def find(name: str) -> Recipe:
+    """A recipe that ships with purrtrait by its name, or any by the path of its TOML file."""
+    known, path = config.shipped(), Path(name)
+    if path.suffix == ".toml":
+        if not path.is_file():
+            raise ValueError(f"there is no recipe file {path}; shipped are: {', '.join(known)}")
+        return check(config.read(path))
+    return check(config.read(lookup(known, "recipe", name)))
+
+
+def check(recipe: Recipe) -> Recipe:
+    """The same recipe, once every name in it is known and every option fits its factory."""
+    for _ in listed(recipe):
+        pass
+    return recipe
+
+
+def listed(recipe: Recipe) -> Iterator[Option]:
+    """Every option of a recipe, those that it says and those that it leaves to the defaults."""
+    for stage in recipe.stages:
+        root = (stage.name,)
+        for name in ("batch", "budget", "half_life_images", "flip"):
+            yield _field(stage, root, name)
+        yield from _part((*root, "level"), "level", LEVELS, stage.level, "recipe")
+        yield from _objective(stage, root)
+        for name, player in stage.players.items():
+            yield from _player(stage, name, player, (*root, "players", name))
+
+
+def override(recipe: Recipe, settings: Mapping[str, str]) -> tuple[Recipe, dict[str, Any]]:
+    """A recipe with options set from texts, as ``--set key=value`` gives them.
+
+    A key is the end of an option's path, or some of its words in their order: ``lr`` sets every
+    learning rate, ``critic.lr`` the critic's. Returns the recipe and what was set, by full path.
+    """
+    done: dict[str, Any] = {}
+    for key, text in settings.items():
+        known = list(listed(recipe))
+        hits = [o for o in known if _matches(key.split("."), o.path)]
+        hits = [o for o in hits if o.name == key] or hits
+        if not hits:
+            near = nearest(key.split(".")[-1], {option.path[-1] for option in known})
+            raise ValueError(
+                f"the recipe '{recipe.name}' has no option '{key}'.{near} "
+                f"`purrtrait recipes show {recipe.name}` lists them all"
+            )
+        value = _read(text)
+        data = recipe.model_dump()
+        for hit in hits:
+            _put(data, hit, value)
+            done[hit.name] = value
+        recipe = check(config.parse(data, f"{recipe.name} with {key}={text}"))
+    return recipe, done
+
+
+def checked(path: tuple[str, ...], parameter: Parameter, value: Any) -> Any:
+    """A plain option's value as its factory wants it; ValueError if it is of another kind."""
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(parameter.hint)  # type: ignore[arg-type]
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"]
+        raise ValueError(
+            f"the option {'.'.join(path)} is {value!r}: {reason}. It means: {parameter.meaning}"
+        ) from None
+
+
+def as_part(value: Any, path: tuple[str, ...]) -> Part:
+    """A part from a recipe's words: a name, a number (the constant schedule), or a table."""
+    try:
+        return TypeAdapter(config.Named).validate_python(value)
+    except ValidationError:
+        raise ValueError(
+            f"the option {'.'.join(path)} is {value!r}; expected a name, or a table with one"
+        ) from None
+
+
+def _field(model: Stage | Player, root: tuple[str, ...], name: str) -> Option:
+    origin = "recipe" if name in model.model_fields_set else "default"
+    meaning = type(model).model_fields[name].description or ""
+    return Option((*root, name), getattr(model, name), origin, meaning)
+
+
+def _objective(stage: Stage, root: tuple[str, ...]) -> Iterator[Option]:
+    yield from _part((*root, "objective"), "objective", OBJECTIVES, stage.objective, "recipe")
+    known = parameters(OBJECTIVES[stage.objective.name]).values()
+    played = sorted(entry.name for entry in known if entry.kind == "network")
+    if played != sorted(stage.players):
+        raise ValueError(
+            f"stage '{stage.name}' has the players {', '.join(stage.players)}; the objective "
+            f"'{stage.objective.name}' is played by {', '.join(played)}"
+        )
+
+
+def _player(stage: Stage, name: str, player: Player, root: tuple[str, ...]) -> Iterator[Option]:
+    role = parameters(OBJECTIVES[stage.objective.name])[name]
+    network = (*root, "network")
+    yield from _part(network, name, NETWORKS[role.hint], player.network, "recipe")
+    optimiser = (*root, "optimiser")
+    yield from _part(optimiser, "optimiser", OPTIMISERS, player.optimiser, "recipe")
+    meaning = Player.model_fields["lr"].description or ""
+    yield from _schedule((*root, "lr"), player.lr, "recipe", meaning)
+    yield _field(player, root, "clamp")
+
+
+def _part(
+    path: tuple[str, ...], kind: str, table: Table, part: Part, origin: str, meaning: str = ""
+) -> Iterator[Option]:
+    """A named part: the name itself, its options, and those of the parts within it."""
+    known = parameters(lookup(table, kind, part.name))
+    said = part.options
+    plain = {name: entry for name, entry in known.items() if entry.kind != "network"}
+    for name in said.keys() - plain.keys():
+        raise ValueError(
+            f"{'.'.join(path)}: the {kind} '{part.name}' has no option '{name}'."
+            f"{nearest(name, plain)} Its options: {', '.join(plain) or 'none'}"
+        )
+    yield Option(path, part.name, origin, meaning or f"which {kind}", part=True)
+    for name, entry in plain.items():
+        whose = "recipe" if name in said else "default"
+        yield from _one((*path, name), entry, said.get(name, entry.default), whose)
+
+
+def _one(path: tuple[str, ...], entry: Parameter, value: Any, origin: str) -> Iterator[Option]:
+    if value is ...:
+        raise ValueError(f"the option {'.'.join(path)} is missing. It means: {entry.meaning}")
+    match entry.kind:
+        case "part":
+            part = as_part(value, path)
+            yield from _part(path, entry.name, PARTS[entry.name], part, origin, entry.meaning)
+        case "schedule":
+            yield from _schedule(path, as_part(value, path), origin, entry.meaning)
+        case _:
+            yield Option(path, checked(path, entry, value), origin, entry.meaning)
+
+
+def _schedule(path: tuple[str, ...], part: Part, origin: str, meaning: str) -> Iterator[Option]:
+    """A schedule is one option: a number, or a table with a name."""
+    said = {o.path[-1]: o.value for o in _part(path, "schedule", SCHEDULES, part, origin)}
+    constant = part.name == "constant"
+    whole = {"name": part.name, **{k: v for k, v in said.items() if k != path[-1]}}
+    yield Option(path, said["value"] if constant else whole, origin, meaning)
+
+
+def _matches(words: Sequence[str], path: Sequence[str]) -> bool:
+    """Whether the words occur in the path in their order, the last one at its end."""
+    rest = iter(path)
+    return words[-1] == path[-1] and all(word in rest for word in words)
+
+
+def _read(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _put(data: dict[str, Any], option: Option, value: Any) -> None:
+    """Set an option in a recipe's plain data; a part that only its default named is spelled out."""
+    stage, *inner, last = option.path
+    place: dict[str, Any] = next(s for s in data["stages"] if s["name"] == stage)
+    for word in inner:
+        below = place.get(word)
+        if not isinstance(below, dict):
+            below = as_part(below or DEFAULTS[word], option.path).model_dump()
+        place[word] = below
+        place = below
+    place[last] = {"name": value} if option.part and isinstance(value, str) else value

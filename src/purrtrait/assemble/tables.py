@@ -1,0 +1,93 @@
+"""Which table a factory's parameter is looked up in, and what a factory's options mean."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from purrtrait.losses import GAMES, PENALTIES
+from purrtrait.networks import CRITICS, ENCODERS, GENERATORS
+from purrtrait.types import Critic, Encoder, Generator, Schedule
+
+Table = Mapping[str, Callable[..., Any]]
+
+# A parameter that is annotated with a network comes from the recipe's players.
+NETWORKS: dict[object, Table] = {Generator: GENERATORS, Critic: CRITICS, Encoder: ENCODERS}
+
+# These parameters are named in the recipe and looked up; all others are plain options.
+PARTS: dict[str, Table] = {"game": GAMES, "penalty": PENALTIES}
+
+# What the data say and no recipe can.
+FROM_DATA = ("size", "channels")
+
+# What a recipe need not say about parameters that are things rather than plain values.
+DEFAULTS: dict[str, Any] = {"penalty": "none", "critic_moves": 1.0, "input_noise": 0.0}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a factory: annotation, default (``...`` where it has none) and meaning."""
+
+    name: str
+    hint: object
+    default: Any
+    meaning: str
+
+    @property
+    def kind(self) -> str:
+        """'network', 'part', 'schedule' or 'plain'."""
+        if self.hint in NETWORKS:
+            return "network"
+        if self.name in PARTS:
+            return "part"
+        return "schedule" if self.hint == Schedule else "plain"
+
+
+def lookup(table: Mapping[str, Any], kind: str, name: str) -> Any:
+    """The entry of a table, or a ValueError with the nearest name and all known ones."""
+    if name in table:
+        return table[name]
+    raise ValueError(f"unknown {kind} '{name}'.{nearest(name, table)} Known: {', '.join(table)}")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """' Did you mean ...?' where a known name is near, else nothing."""
+    close = difflib.get_close_matches(name, list(known), 1, 0.5)
+    return "".join(f" Did you mean '{name}'?" for name in close)
+
+
+@cache
+def parameters(factory: Callable[..., Any]) -> dict[str, Parameter]:
+    """What a recipe may say to a factory, by name, read off its signature and docstring."""
+    words = meanings(factory)
+    hints = typing.get_type_hints(factory.__init__ if inspect.isclass(factory) else factory)
+    return {
+        name: Parameter(name, hints.get(name), _default(name, entry), words.get(name, ""))
+        for name, entry in inspect.signature(factory).parameters.items()
+        if name not in FROM_DATA
+    }
+
+
+def meanings(factory: Callable[..., Any]) -> dict[str, str]:
+    """What each parameter means, from the section 'Args:' of the factory's own docstring."""
+    _, _, section = (inspect.getdoc(factory) or "").partition("Args:\n")
+    found = re.findall(r"^ {4}(\w+): (.+(?:\n {8,}.+)*)", section, re.MULTILINE)
+    return {name: re.sub(r"\s+", " ", text) for name, text in found}
+
+
+def takes_from_data(factory: Callable[..., Any]) -> tuple[str, ...]:
+    """Which of size and channels the factory wants to know."""
+    known = inspect.signature(factory).parameters
+    return tuple(name for name in FROM_DATA if name in known)
+
+
+def _default(name: str, entry: inspect.Parameter) -> Any:
+    if entry.default is inspect.Parameter.empty:
+        return DEFAULTS.get(name, ...)
+    return entry.default

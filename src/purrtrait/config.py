@@ -1,0 +1,158 @@
+"""What a recipe file may say: frozen data, checked by pydantic; imports no torch."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any
+
+import tomli_w
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+Value = float | int | str | bool | list[Any] | dict[str, Any]
+
+
+class Frozen(BaseModel):
+    """A part of a recipe: cannot change, and knows no option but its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Part(BaseModel):
+    """A thing from one of the tables: its name and the options that its factory takes."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str = Field(description="the name in its table")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Everything but the name."""
+        return dict(self.model_extra or {})
+
+
+def _part(value: object) -> object:
+    """A bare number is the constant schedule; a bare text is a part without options."""
+    match value:
+        case bool():
+            return value
+        case int() | float():
+            return {"name": "constant", "value": float(value)}
+        case str():
+            return {"name": value}
+        case _:
+            return value
+
+
+Named = Annotated[Part, BeforeValidator(_part)]
+
+
+class Player(Frozen):
+    """A network that moves, and how it steps."""
+
+    network: Named = Field(description="the architecture")
+    optimiser: Named = Field(description="the rule by which it steps")
+    lr: Named = Field(description="the learning rate: a number or a schedule")
+    clamp: float = Field(
+        default=math.inf,
+        gt=0,
+        description="each element of the gradient is limited to this size; inf is no limit",
+    )
+
+
+class Stage(Frozen):
+    """One network pair (or what else an objective holds), trained on top of the stage below."""
+
+    name: str = Field(default="base", pattern=r"^[a-z0-9][a-z0-9-]*$", description="its name")
+    level: Named = Field(default=Part(name="whole"), description="what it sees of each picture")
+    objective: Named = Field(description="who plays and what they lose")
+    players: dict[str, Player] = Field(description="the networks and their optimisers")
+    batch: int = Field(ge=1, description="real pictures in a batch, over all processes")
+    budget: int = Field(ge=1, description="real pictures that the critic sees before training ends")
+    half_life_images: float = Field(
+        default=0.0,
+        ge=0,
+        description="half-life of the averaged weights in pictures; 0 keeps the last weights",
+    )
+    flip: bool = Field(
+        default=False,
+        description="mirror every other picture, if the pack says that this is natural",
+    )
+    takes: dict[str, str] = Field(
+        default_factory=dict,
+        description="weights handed on from an earlier stage, as player = 'stage.player'",
+    )
+
+
+class Recipe(Frozen):
+    """A list of stages with the words that explain them."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="its name")
+    summary: str = Field(description="what it is, in a line")
+    source: str = Field(description="where its numbers come from")
+    stages: tuple[Stage, ...] = Field(min_length=1, description="trained in this order")
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Recipe:
+        names = [stage.name for stage in self.stages]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two stages share a name: {', '.join(names)}")
+        return self
+
+
+class Upkeep(Frozen):
+    """How a run is watched and kept: none of this changes the mathematics."""
+
+    log_every_steps: int = Field(default=50, ge=1, description="steps between lines of the log")
+    preview_every_images: int = Field(
+        default=0, ge=0, description="pictures between previews; 0 chooses forty in all"
+    )
+    previews: int = Field(default=64, ge=0, description="portraits in a preview; 0 makes none")
+    checkpoint_every_images: int = Field(
+        default=0, ge=0, description="pictures between checkpoints; 0 chooses ten in all"
+    )
+    keep: int = Field(default=3, ge=1, description="checkpoints that stay")
+    extra_images: int = Field(
+        default=0, ge=0, description="single portraits written beside each preview"
+    )
+    tensorboard: bool = Field(default=True, description="write TensorBoard events")
+
+
+def complain(error: ValidationError, what: str) -> ValueError:
+    """A pydantic error in a user's words: where, what was found, what was expected."""
+    lines = [
+        f"  {'.'.join(str(place) for place in item['loc']) or '(the whole)'}: {item['msg']}"
+        f" (found {item['input']!r})"
+        for item in error.errors()
+    ]
+    return ValueError(f"{what} is not valid:\n" + "\n".join(lines))
+
+
+def parse(data: dict[str, Any], what: str) -> Recipe:
+    """A recipe from plain data, or a ValueError that says what is wrong with it."""
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as error:
+        raise complain(error, what) from None
+
+
+def read(path: Path) -> Recipe:
+    """The recipe in a TOML file; its name is the file's stem unless the file says another."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not TOML: {error}. See `purrtrait recipes show`.") from None
+    return parse({"name": path.stem} | data, str(path))
+
+
+def dump(recipe: BaseModel) -> str:
+    """The TOML text of a recipe or an upkeep; reading it gives the same thing back."""
+    return tomli_w.dumps(recipe.model_dump(mode="python"))
+
+
+def shipped() -> dict[str, Path]:
+    """The recipes that come with purrtrait, by name."""
+    folder = Path(str(files("purrtrait") / "recipes"))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}

@@ -1,0 +1,20 @@
+"""Latents by seed: each row has a generator of its own, so that a seed is a portrait for good."""
+
+from __future__ import annotations
+
+import torch
+
+from purrtrait.types import Draw, Latents, Prior
+
+
+def latents(
+    count: int, size: int, prior: Prior, seed: int, temperature: float = 1.0, first: int = 0
+) -> Latents:
+    """Latents (count, size) of a prior, the rows ``first`` ... ``first + count - 1`` of a seed.
+
+    Row i depends on (seed, i) alone, whatever the count. ``temperature`` multiplies them: below 1
+    portraits are more alike and often better, above 1 more daring.
+    """
+    rows = range(first, first + count)
+    drawn = [Draw(seed, "sample", row).prior(prior, (1, size), "latents") for row in rows]
+    return temperature * torch.cat([torch.empty(0, size), *drawn])
