@@ -1,0 +1,49 @@
+"""The program: runs the command line and turns errors into messages and exit codes."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from purrtrait import cli
+
+BAD_INPUT = 2
+FAILED = 1
+
+
+def main() -> None:
+    """Run ``purrtrait``: 0 all is well, 2 bad input, 1 failed, 128 + n stopped by signal n."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """The exit code of a command line."""
+    from purrtrait.console import show_log
+
+    show_log()
+    try:
+        code = cli.main.main(arguments, prog_name="purrtrait", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.exceptions.Abort:
+        return _say("stopped", 130)
+    except KeyboardInterrupt:
+        return _say("stopped at once", 130)
+    except ValueError as error:
+        return _say(str(error), BAD_INPUT)
+    except (OSError, RuntimeError) as error:
+        return _say(f"{type(error).__name__}: {error}", FAILED)
+    except SystemExit as leave:
+        return int(leave.code or 0)
+    return code if isinstance(code, int) else 0
+
+
+def _say(words: str, code: int) -> int:
+    click.echo(f"purrtrait: {words}", err=True)
+    return code
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,350 @@
+"""The command line: parse, call, print. Heavy imports stand inside the commands."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from purrtrait.version import VERSION
+
+if TYPE_CHECKING:
+    from purrtrait.trainer import Outcome, Watch
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 100}
+INTERRUPTED = 128  # exit code of a process that a signal ended, plus the signal's number
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+set_option = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override an option of the recipe, such as lr=1e-4 or critic.width=64; may be repeated.",
+)
+device_option = click.option(
+    "--device", help="cpu, cuda, cuda:1, mps; by default the fastest here."
+)
+threads_option = click.option(
+    "--threads", type=click.IntRange(1), help="CPU threads; by default the cores that are ours."
+)
+budget_option = click.option(
+    "--budget",
+    metavar="N|Nmin",
+    help="Real pictures that the critic sees; or minutes such as 5min, after which training stops.",
+)
+
+
+@click.group(context_settings=CONTEXT)
+@click.version_option(VERSION, prog_name="purrtrait")
+def main() -> None:
+    r"""Photos of faces in, a trained generator of new faces out.
+
+    \b
+    purrtrait prepare kittens --size 32          a pack of pictures
+    purrtrait train portrait --data packs/kittens-32
+    purrtrait sample runs/portrait-01 --count 64
+    """
+
+
+@main.command()
+@click.argument("parser", metavar="kittens|people|folder")
+@click.argument("source", required=False, type=click.Path(path_type=Path), metavar="[PATH]")
+@click.option("--size", default=64, help="Width and height of the pictures in pixels.")
+@click.option("--count", type=int, help="How many pictures; by default 20,000, or all of a folder.")
+@click.option("--grey", is_flag=True, help="One channel instead of colours.")
+@click.option("--seed", default=0, help="What is drawn, and what is held out, follow from it.")
+@click.option("--split", default=0.1, help="Share of the photos that is held out for scores.")
+@click.option(
+    "--flip/--no-flip",
+    "flip_natural",
+    default=None,
+    help="Whether a mirror image is natural; by default it is in folders, not in kittens.",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="By default packs/NAME-SIZE.")
+@json_option
+def prepare(parser: str, source: Path | None, as_json: bool, **asked: Any) -> None:
+    """Make a pack of pictures: drawn kittens or people, or a folder of your own."""
+    from purrtrait import face
+    from purrtrait.console import Bar
+
+    bar = Bar(" pictures", parser)
+    pack = face.prepare(parser, source, progress=bar, **asked)
+    bar.close()
+    lost = pack.manifest.quarantined
+    facts = {
+        "pack": str(pack.path),
+        "pictures": len(pack.images),
+        "train": len(pack.rows("train")),
+        "held_out": len(pack.rows("held-out")),
+        "size": pack.size,
+        "channels": pack.channels,
+        "quarantined": len(lost),
+        "credit": pack.manifest.credit,
+    }
+    for item in lost[:10]:
+        click.echo(f"left out: {item.name} ({item.reason})", err=True)
+    if len(lost) > 10:
+        click.echo(f"... and {len(lost) - 10} more, listed in its manifest.json", err=True)
+    _print(facts, as_json)
+
+
+@main.command()
+@click.argument("recipe", default="portrait")
+@click.option("--data", required=True, help="The pack to train on, such as packs/kittens-32.")
+@click.option("--name", help="The run's folder is runs/NAME-JJ; by default the recipe's name.")
+@click.option("--runs", "runs_folder", default="runs", help="The folder of the runs.")
+@click.option("--seed", type=int, help="By default drawn from 1 to 10,000, and printed.")
+@budget_option
+@device_option
+@threads_option
+@set_option
+@click.option(
+    "--start-from", metavar="RUN", help="A run or checkpoint whose weights to begin with."
+)
+@click.option("--players", default="", help="Which of its players, such as generator,critic.")
+@click.option("--log-every", default=50, help="Steps between lines of the log.")
+@click.option("--preview-every", default=0, help="Pictures between previews; 0: forty in all.")
+@click.option("--previews", default=64, help="Portraits in a preview; 0: none.")
+@click.option("--extra-images", default=0, help="Single portraits beside each preview.")
+@click.option("--checkpoint-every", default=0, help="Pictures between checkpoints; 0: ten in all.")
+@click.option("--keep", default=3, help="How many checkpoints stay.")
+@click.option("--tensorboard/--no-tensorboard", default=True, help="Write TensorBoard events.")
+@json_option
+def train(recipe: str, data: str, as_json: bool, **asked: Any) -> None:
+    """Train a recipe on a pack; Ctrl-C saves, and `purrtrait resume` goes on from there."""
+    from purrtrait import face
+
+    images, minutes = _budget(asked["budget"])
+    bars = _Bars()
+    outcome = face.train(
+        recipe,
+        data,
+        runs_folder=asked["runs_folder"],
+        name=asked["name"],
+        seed=asked["seed"],
+        budget=images,
+        minutes=minutes,
+        device=asked["device"] or "auto",
+        threads=asked["threads"],
+        settings=_settings(asked["settings"]),
+        upkeep={
+            "log_every_steps": asked["log_every"],
+            "preview_every_images": asked["preview_every"],
+            "previews": asked["previews"],
+            "extra_images": asked["extra_images"],
+            "checkpoint_every_images": asked["checkpoint_every"],
+            "keep": asked["keep"],
+            "tensorboard": asked["tensorboard"],
+        },
+        start_from=asked["start_from"],
+        players=[name for name in asked["players"].split(",") if name],
+        watch=bars.watch,
+    )
+    bars.close()
+    _ended(outcome, as_json)
+
+
+@main.command()
+@click.argument("run")
+@click.option("--data", help="Where the pack lies now, if it was moved.")
+@budget_option
+@device_option
+@threads_option
+@set_option
+@json_option
+def resume(run: str, data: str | None, as_json: bool, **asked: Any) -> None:
+    """Train a run on from its last checkpoint, as if it had never stopped.
+
+    With --set it goes on with other options and so leaves its recorded path.
+    """
+    from purrtrait import face
+
+    images, minutes = _budget(asked["budget"])
+    bars = _Bars()
+    outcome = face.resume(
+        run,
+        data=data,
+        budget=images,
+        minutes=minutes,
+        device=asked["device"],
+        threads=asked["threads"],
+        settings=_settings(asked["settings"]),
+        watch=bars.watch,
+    )
+    bars.close()
+    _ended(outcome, as_json)
+
+
+@main.command()
+@click.argument("path", metavar="RUN|CHECKPOINT|BUNDLE")
+@click.option("--count", default=64, type=click.IntRange(1), help="How many portraits.")
+@click.option("--seed", default=0, help="The same seed gives the same portraits.")
+@click.option("--temperature", default=1.0, help="Below 1 more alike, above 1 more daring.")
+@click.option("--grid", "temperatures", help="Temperatures such as 0.4,0.7,1,1.3: a strip of each.")
+@click.option("--out", type=click.Path(path_type=Path), help="By default a new folder in samples/.")
+@device_option
+@json_option
+def sample(path: str, out: Path | None, as_json: bool, **asked: Any) -> None:
+    """Draw new portraits: single PNGs and a grid."""
+    from purrtrait import face, studio
+
+    model = face.load(path, asked["device"] or "auto")
+    made = studio.draw(
+        model,
+        studio.place(out, Path(path).resolve().name),
+        asked["count"],
+        asked["seed"],
+        asked["temperature"],
+        _temperatures(asked["temperatures"]),
+    )
+    _print({name: str(value) for name, value in made.items()}, as_json)
+
+
+@main.command()
+@click.argument("run")
+@json_option
+def film(run: str, as_json: bool) -> None:
+    """Make a GIF and an MP4 of a run's previews, with the image count drawn in."""
+    from purrtrait import face
+
+    gif, mp4 = face.film(run)
+    _print({"gif": str(gif), "mp4": str(mp4)}, as_json)
+
+
+@main.command()
+@click.argument("path", metavar="RUN|CHECKPOINT|BUNDLE|PACK")
+@json_option
+def inspect(path: str, as_json: bool) -> None:
+    """Say what a run, checkpoint, bundle or pack is: recipe, progress, networks, origin."""
+    from purrtrait import studio
+
+    _print(studio.inspect(Path(path)), as_json)
+
+
+@main.group(invoke_without_command=True)
+@click.pass_context
+def recipes(context: click.Context) -> None:
+    """List the recipes, or show one with every option."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_recipes, as_json=False)
+
+
+@recipes.command("list")
+@json_option
+def list_recipes(as_json: bool) -> None:
+    """Name every recipe with a line about it."""
+    from purrtrait import config
+
+    _print({name: config.read(path).summary for name, path in config.shipped().items()}, as_json)
+
+
+@recipes.command("show")
+@click.argument("recipe")
+@json_option
+def show_recipe(recipe: str, as_json: bool) -> None:
+    """Show every option of a recipe: value, whose word it is, meaning; and its source."""
+    from purrtrait.assemble import options
+
+    found = options.find(recipe)
+    listed = list(options.listed(found))
+    if as_json:
+        rows = {o.name: {"value": o.value, "from": o.origin, "meaning": o.meaning} for o in listed}
+        _print({"name": found.name, "source": found.source, "options": rows}, as_json)
+        return
+    click.echo(f"{found.name}: {found.summary}\nsource: {found.source}\n")
+    for option in listed:
+        mark = "" if option.origin == "recipe" else " (default)"
+        click.echo(f"{option.name} = {option.value}{mark}\n    {option.meaning}")
+
+
+class _Bars:
+    """A progress bar a stage."""
+
+    def __init__(self) -> None:
+        from purrtrait import machine
+        from purrtrait.console import Bar
+
+        self.shown = machine.first()
+        self.bar = Bar(" images")
+        self.stage = ""
+
+    @property
+    def watch(self) -> Watch:
+        return self._watch
+
+    def _watch(self, stage: str, now: Any, budget: int) -> None:
+        if not self.shown:
+            return
+        if stage != self.stage:
+            self.bar.close()
+            self.bar.label = self.stage = stage
+        self.bar(now.images_seen, budget, now.scores)
+
+    def close(self) -> None:
+        self.bar.close()
+
+
+def _ended(outcome: Outcome, as_json: bool) -> None:
+    from purrtrait import machine
+
+    run = outcome.run
+    made = {
+        "run": str(run),
+        "images_seen": outcome.images_seen,
+        "finished": outcome.finished,
+        **{name: str(run / file) for name, file in _RESULTS.items() if (run / file).exists()},
+    }
+    grids = sorted((run / "previews").glob("*.png"))
+    if grids:
+        made["grid"] = str(grids[-1])
+    if machine.first():
+        _print(made, as_json)
+        if not outcome.finished:
+            click.echo(f"stopped; go on with: purrtrait resume {run}", err=True)
+    if outcome.signal:
+        raise SystemExit(INTERRUPTED + outcome.signal)
+
+
+_RESULTS = {"film": "film.gif", "report": "report.html", "bundle": "bundle"}
+
+
+def _print(facts: Mapping[str, Any], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(facts, indent=1, default=str))
+        return
+    width = max(map(len, facts), default=0)
+    for name, value in facts.items():
+        click.echo(f"{name.replace('_', ' '):<{width}}  {value}")
+
+
+def _settings(texts: tuple[str, ...]) -> dict[str, str]:
+    settings = {}
+    for text in texts:
+        key, sign, value = text.partition("=")
+        if not sign or not key.strip():
+            raise ValueError(f"--set {text}: expected KEY=VALUE, such as --set lr=1e-4")
+        settings[key.strip()] = value.strip()
+    return settings
+
+
+def _budget(text: str | None) -> tuple[int | None, float]:
+    """Images and minutes of a budget such as 80000, 80_000 or 5min."""
+    if text is None:
+        return None, float("inf")
+    if time := re.fullmatch(r"(\d+(?:\.\d+)?) *min(?:utes?)?", text):
+        return None, float(time[1])
+    if re.fullmatch(r"[1-9][\d_,]*", text):
+        return int(text.replace(",", "").replace("_", "")), float("inf")
+    raise ValueError(f"--budget {text}: expected pictures such as 80000, or minutes such as 5min")
+
+
+def _temperatures(text: str | None) -> list[float]:
+    try:
+        return [float(part) for part in (text or "").split(",") if part.strip()]
+    except ValueError:
+        raise ValueError(f"--grid {text}: expected numbers such as 0.4,0.7,1,1.3") from None

@@ -1,0 +1,149 @@
+"""What the command line shows of models and folders: sheets of portraits, and descriptions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from purrtrait import config
+from purrtrait.datasets import manifest
+from purrtrait.datasets.pack import Pack
+from purrtrait.face import Model
+from purrtrait.images import sheet
+from purrtrait.sampling import bundle
+from purrtrait.training import checkpoint
+from purrtrait.training import run as runs
+
+COLUMNS = 8  # portraits in a strip of one temperature
+
+
+def place(out: Path | None, name: str) -> Path:
+    """An empty folder for portraits: the one asked for, or a new one samples/NAME-JJ."""
+    if out is None:
+        return runs.create(Path("samples"), name).path
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(
+            f"{out} is there and not empty; nothing is overwritten, choose another --out"
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    return out
+
+
+def draw(
+    model: Model,
+    out: Path,
+    count: int,
+    seed: int,
+    temperature: float,
+    temperatures: Sequence[float] = (),
+) -> dict[str, Path]:
+    """Write single portraits and their grid, and a strip with a row for each temperature."""
+    portraits = model.sample(count, seed=seed, temperature=temperature)
+    digits = len(str(count - 1))
+    for number, portrait in enumerate(portraits):
+        sheet.write_png(out / f"portrait-{number:0{digits}d}.png", portrait)
+    made = {"folder": out, "grid": out / "grid.png"}
+    sheet.write_png(made["grid"], sheet.grid(portraits))
+    if temperatures:
+        made["strip"] = out / "temperatures.png"
+        columns = min(count, COLUMNS)
+        rows = [_row(model, columns, seed, warmth) for warmth in temperatures]
+        sheet.write_png(made["strip"], np.concatenate(rows))
+    return made
+
+
+def _row(model: Model, columns: int, seed: int, temperature: float) -> np.ndarray:
+    portraits = model.sample(columns, seed=seed, temperature=temperature)
+    size = portraits.shape[1]
+    row = sheet.grid(portraits, columns, scale=max(1, 64 // size))
+    return sheet.captioned(row, f"temperature {temperature:g}")
+
+
+def inspect(path: Path) -> dict[str, Any]:
+    """What a pack, run, checkpoint or bundle is."""
+    if (path / manifest.FILE).is_file():
+        return _pack(Pack.open(path))
+    if (path / runs.REQUEST).is_file():
+        return _run(runs.Run(path))
+    if (path / checkpoint.FACTS).is_file():
+        return _checkpoint(checkpoint.read(path))
+    if (path / bundle.DESCRIPTION).is_file():
+        return {"kind": "bundle", **_described(path)}
+    there = "a folder with none of them" if path.is_dir() else "no such folder"
+    raise ValueError(f"{path}: found {there}; expected a pack, run, checkpoint or bundle")
+
+
+def _pack(pack: Pack) -> dict[str, Any]:
+    return {
+        "kind": "pack",
+        "pictures": len(pack.images),
+        "train": len(pack.rows("train")),
+        "held_out": len(pack.rows("held-out")),
+        "size": pack.size,
+        "channels": pack.channels,
+        "labels": ", ".join(f"{k} ({n})" for k, n in pack.manifest.labels.items()) or "none",
+        "flip_natural": pack.flip_natural,
+        "quarantined": len(pack.manifest.quarantined),
+        "content": pack.content_hash,
+        "credit": pack.manifest.credit,
+        "made": json.dumps(pack.manifest.order),
+    }
+
+
+def _run(run: runs.Run) -> dict[str, Any]:
+    recipe = config.read(run.path / runs.RECIPE)
+    last = run.latest()
+    asked = run.request()
+    facts: dict[str, Any] = {
+        "kind": "run",
+        "recipe": f"{recipe.name}: {recipe.summary}",
+        "stages": ", ".join(f"{s.name} ({s.budget:,} images)" for s in recipe.stages),
+        "data": asked["data"],
+        "seed": asked["seed"],
+        "device": asked["device"],
+        "threads": asked["threads"],
+        "checkpoints": ", ".join(found.name for found in run.found()) or "none",
+    }
+    return facts | (_checkpoint(last) | {"kind": "run"} if last else {})
+
+
+def _checkpoint(found: checkpoint.Checkpoint) -> dict[str, Any]:
+    now = found.facts["now"]
+    return {
+        "kind": "checkpoint",
+        "stage": found.stage,
+        "images_seen": now["images_seen"],
+        "steps": now["steps"],
+        "moves": ", ".join(f"{player} {n}" for player, n in now["moves"].items()),
+        "scores": ", ".join(f"{name} {value:.4g}" for name, value in now["scores"].items()),
+        "players": ", ".join(_players(found)),
+        **_described(found.path),
+    }
+
+
+def _players(found: checkpoint.Checkpoint) -> list[str]:
+    counts: dict[str, int] = {}
+    for name, tensor in found.training().items():
+        kind, player, *_ = name.split("/")
+        if kind == "player" and "running_" not in name and "num_batches" not in name:
+            counts[player] = counts.get(player, 0) + tensor.numel()
+    return [f"{player} ({n:,} parameters)" for player, n in counts.items()]
+
+
+def _described(path: Path) -> dict[str, Any]:
+    said = bundle.describe(path)
+    drawers = [
+        f"{s['name']}: {s['drawer']['name']} {s['drawer']['options']}" for s in said["stages"]
+    ]
+    return {
+        "size": said["size"],
+        "channels": said["channels"],
+        "latent": f"{said['latent_size']} numbers, {said['prior']}",
+        "drawers": "; ".join(drawers),
+        "written_by": f"purrtrait {said['version']}",
+        "credit": said["credit"],
+    }

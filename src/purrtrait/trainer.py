@@ -1,0 +1,159 @@
+"""Trains a recipe on a pack in a run folder: from the start, or from where a run stopped."""
+
+from __future__ import annotations
+
+import logging
+import platform
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TypeAlias
+
+import torch
+from torch import nn
+
+from purrtrait import config, machine
+from purrtrait.assemble import build
+from purrtrait.assemble.stages import Place, Request, session
+from purrtrait.config import Recipe
+from purrtrait.datasets.pack import Pack
+from purrtrait.training import cluster, record
+from purrtrait.training import run as runs
+from purrtrait.training.checkpoint import Checkpoint
+from purrtrait.training.run import Run
+from purrtrait.training.session import Session, Stop, signals
+from purrtrait.types import Progress
+from purrtrait.version import VERSION
+
+log = logging.getLogger(__name__)
+
+Watch: TypeAlias = Callable[[str, Progress, int], None]  # stage, progress, budget in images
+Source: TypeAlias = tuple[Checkpoint, tuple[str, ...]]  # whose weights, and for which players
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a training ended; ``signal`` is the number of the one that stopped it, else 0."""
+
+    run: Path
+    finished: bool
+    images_seen: int
+    signal: int = 0
+
+
+def begin(
+    recipe: Recipe,
+    request: Request,
+    root: Path,
+    name: str,
+    stop: Stop,
+    watch: Watch,
+    source: Source | None = None,
+) -> Outcome:
+    """Train from the start, in a new folder ``root/name-JJ``."""
+    device, pack = machine.device(request.device), Pack.open(Path(request.data))
+    rehearse(recipe, pack)
+    with cluster.joined(device) as share:
+        seed = int(str(cluster.agree(request.seed)))
+        request = replace(request, pack=pack.content_hash, seed=seed)
+        made = "" if share.rank else str(runs.create(root, name).path)
+        run = Run(Path(str(cluster.agree(made))))
+        place = Place(run, recipe, request, pack, share, cluster.local_device(device))
+        if not share.rank:
+            run.describe(config.dump(recipe), asdict(request))
+        return _train(place, None, stop, watch, source)
+
+
+def go_on(run: Run, recipe: Recipe, request: Request, stop: Stop, watch: Watch) -> Outcome:
+    """Train on from the last checkpoint that is whole, or from the start where there is none."""
+    device, pack = machine.device(request.device), Pack.open(Path(request.data))
+    if pack.content_hash != request.pack:
+        raise ValueError(
+            f"{request.data} is not the pack that {run.path} was trained on (content "
+            f"{pack.content_hash[:12]}, expected {request.pack[:12]}). Name the right one with "
+            "--data, or begin a new run with --start-from"
+        )
+    rehearse(recipe, pack)
+    with cluster.joined(device) as share:
+        place = Place(run, recipe, request, pack, share, cluster.local_device(device))
+        return _train(place, run.latest(), stop, watch, None)
+
+
+def rehearse(recipe: Recipe, pack: Pack) -> None:
+    """Build every stage without memory, so that what cannot be built is said before it begins."""
+    for stage in recipe.stages:
+        build.stage(stage, build.Shape(pack.size, pack.channels), 0, torch.device("meta"))
+
+
+def _train(
+    place: Place, last: Checkpoint | None, stop: Stop, watch: Watch, source: Source | None
+) -> Outcome:
+    torch.set_num_threads(place.request.threads)
+    stages = place.recipe.stages
+    first = [stage.name for stage in stages].index(last.stage) if last else 0
+    with ExitStack() as stack:
+        if not place.share.rank:
+            stack.enter_context(place.run.locked())
+            stack.enter_context(record.log_file(place.run))
+        stack.enter_context(signals(stop))
+        for number in range(first, len(stages)):
+            playing = session(place, number, last)
+            _introduce(place, playing)
+            if source and number == 0:
+                playing.state.start_from(source[0].training(), source[1])
+            finished = _play(place, playing, stop, watch)
+            if not finished:
+                break
+            last = place.run.latest()
+    return Outcome(place.run.path, finished, playing.state.now.images_seen, stop.signal)
+
+
+def _play(place: Place, playing: Session, stop: Stop, watch: Watch) -> bool:
+    """Play a session to its end, or until it is stopped; True if it came to its end."""
+    seen = playing.state.now.images_seen
+    written = place.request.upkeep["tensorboard"] and not place.share.rank
+    events = record.events if written else record.no_events
+    if not place.share.rank:
+        place.run.forget_after(seen, playing.stage)
+    with events(place.run, seen) as writer:
+        return playing.play(writer, stop, lambda now: watch(playing.stage, now, playing.budget))
+
+
+def _introduce(place: Place, playing: Session) -> None:
+    """The log's first lines: everything that one needs to know to do it again."""
+    if place.share.rank:
+        return
+    now, request = playing.state.now, place.request
+    log.info(
+        "%s: %s, stage %s, from %d to %d images",
+        place.run.path,
+        place.recipe.name,
+        playing.stage,
+        now.images_seen,
+        playing.budget,
+    )
+    log.info(
+        "seed %d, data %s, device %s, threads %d, processes %d",
+        request.seed,
+        request.data,
+        place.device,
+        request.threads,
+        place.share.ranks,
+    )
+    log.debug(
+        "purrtrait %s, torch %s, Python %s, %s",
+        VERSION,
+        torch.__version__,
+        platform.python_version(),
+        platform.platform(),
+    )
+    log.debug("recipe:\n%s", config.dump(place.recipe))
+    for name, player in playing.state.objective.players().items():
+        log.info("%s has %s parameters", name, f"{count(player):,}")
+        log.debug("%s", player)
+
+
+def count(network: nn.Module) -> int:
+    """How many parameters a network has."""
+    return sum(parameter.numel() for parameter in network.parameters())

@@ -1,0 +1,175 @@
+"""What a run is wrapped up in for people: bundle, model card, film and report."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from purrtrait import config
+from purrtrait.config import Recipe
+from purrtrait.evaluation import film as films
+from purrtrait.evaluation import report
+from purrtrait.sampling import bundle
+from purrtrait.training import checkpoint, record
+from purrtrait.training import run as runs
+from purrtrait.training.checkpoint import Checkpoint
+from purrtrait.training.run import Run
+from purrtrait.version import VERSION
+
+log = logging.getLogger(__name__)
+
+CARD = """# {recipe}, trained with purrtrait
+
+A generator of {size} x {size} px portraits: {summary}.
+
+Training pictures: {credit}.
+
+| | |
+|---|---|
+| recipe | {recipe} ({source}) |
+| real pictures seen | {images:,} |
+| seed | {seed} |
+| pack | {pack} |
+| purrtrait | {version} |
+
+Draw 64 portraits with `purrtrait sample . --count 64 --out portraits`, or in Python with
+`purrtrait.load(".").sample(64, seed=7)`.
+
+What comes out looks like the training pictures and shares their biases and their terms of use.
+"""
+
+
+def checkpoint_folder(path: Path) -> Path:
+    """The checkpoint that a path means: itself, or the last whole one of a run."""
+    if (path / checkpoint.FACTS).is_file():
+        return path
+    run = runs.open_run(path)
+    last = run.latest()
+    if last is None:
+        raise ValueError(
+            f"{path} has no whole checkpoint yet; train on with `purrtrait resume {path}`"
+        )
+    return last.path
+
+
+def sampler_folder(path: Path) -> Path:
+    """The folder with a sampler that a path means: a bundle, a checkpoint, or a run's last one."""
+    if (path / bundle.DESCRIPTION).is_file():
+        return path
+    if (path / runs.REQUEST).is_file():
+        return checkpoint_folder(path)
+    there = "it holds no sampler" if path.is_dir() else "there is no such folder"
+    raise ValueError(
+        f"{path}: {there}; expected a run (such as runs/portrait-01), a checkpoint or a bundle"
+    )
+
+
+def leave_path(run: Run, recipe: Recipe, changed: Mapping[str, Any]) -> None:
+    """Note that a run goes on with other options; its recipe up to here is kept beside the new."""
+    last = run.latest()
+    seen = last.images_seen if last else 0
+    before = run.path / f"recipe-until-{seen:09d}.toml"
+    number = 1
+    while before.exists():
+        before = run.path / f"recipe-until-{seen:09d}-{number}.toml"
+        number += 1
+    runs.write_text(before, (run.path / runs.RECIPE).read_text(encoding="utf-8"))
+    runs.write_text(run.path / runs.RECIPE, config.dump(recipe))
+    said = ", ".join(f"{name} = {value}" for name, value in changed.items())
+    log.warning(
+        "%s leaves its recorded path after %d images: %s (the recipe so far is in %s)",
+        run.path,
+        seen,
+        said,
+        before.name,
+    )
+
+
+def film(run: Run) -> tuple[Path, Path]:
+    """Make film.gif and film.mp4 of a run's previews, stage after stage."""
+    recipe = config.read(run.path / runs.RECIPE)
+    previews = [
+        (int(path.stem.split("-")[-1]), path)
+        for stage in recipe.stages
+        for path in sorted(run.previews.glob(f"{stage.name}-*.png"))
+    ]
+    if not previews:
+        raise ValueError(
+            f"{run.path} has no previews to make a film of; train with --previews above 0"
+        )
+    gif, mp4 = run.path / "film.gif", run.path / "film.mp4"
+    films.film(previews, gif, mp4)
+    return gif, mp4
+
+
+def wrap(run: Run, finished: bool) -> None:
+    """Make the film and report of a run, and its bundle where training came to its end."""
+    last = run.latest()
+    if last is None:
+        return
+    recipe = config.read(run.path / runs.RECIPE)
+    if finished:
+        bundle.write(run.path / "bundle", last.path, card(recipe, last))
+    has_film = any(run.previews.glob("*.png"))
+    mp4 = film(run)[1] if has_film else None
+    grids = sorted(run.previews.glob(f"{recipe.stages[-1].name}-*.png"))
+    rows = run.scores.read_text(encoding="utf-8").splitlines() if run.scores.is_file() else []
+    report.write(
+        run.path / "report.html",
+        report.Contents(
+            title=run.path.name,
+            summary=recipe.summary,
+            source=recipe.source,
+            facts=facts(run, last),
+            recipe=config.dump(recipe),
+            scores=[json.loads(row) for row in rows],
+            explained=record.SCORES,
+            grid=grids[-1] if grids else None,
+            film=mp4,
+            credit=bundle.describe(last.path)["credit"],
+            command=command(run, recipe),
+        ),
+    )
+
+
+def card(recipe: Recipe, last: Checkpoint) -> str:
+    """The model card of a checkpoint."""
+    said = bundle.describe(last.path)
+    return CARD.format(
+        recipe=recipe.name,
+        summary=recipe.summary,
+        source=recipe.source,
+        size=said["size"],
+        credit=said["credit"],
+        images=last.images_seen,
+        seed=last.facts["seed"],
+        pack=str(last.facts["pack"])[:12],
+        version=VERSION,
+    )
+
+
+def facts(run: Run, last: Checkpoint) -> dict[str, str]:
+    """What one wants to know about a run, in words."""
+    asked, now = run.request(), last.facts["now"]
+    moves = ", ".join(f"{player} {count:,}" for player, count in now["moves"].items())
+    return {
+        "real pictures seen": f"{now['images_seen']:,} ({now['round']} times round the pack)",
+        "steps": f"{now['steps']:,}",
+        "moves": moves,
+        "seed": str(asked["seed"]),
+        "pack": f"{asked['data']} ({str(asked['pack'])[:12]})",
+        "device": f"{asked['device']}, {asked['threads']} threads",
+        "versions": f"purrtrait {last.facts['version']}, torch {last.facts['torch']}",
+    }
+
+
+def command(run: Run, recipe: Recipe) -> str:
+    """A command that trains the same again."""
+    asked = run.request()
+    return (
+        f"purrtrait train {run.path / runs.RECIPE} --data {asked['data']} --seed {asked['seed']} "
+        f"--threads {asked['threads']} --name {recipe.name}"
+    )
