@@ -1,0 +1,1 @@
+"""Arrays in, arrays out: sizes, colours and sheets of pictures."""
