@@ -1,0 +1,158 @@
+"""Writes a pack row by row; it appears under its name whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from purrtrait.datasets.manifest import FILE, Manifest, Quarantined
+from purrtrait.datasets.pack import IMAGES, LABELS
+
+
+class RowFile:
+    """A standard npy file that grows: rows are appended, the header is set right at the end."""
+
+    def __init__(self, file: BinaryIO, dtype: type[np.generic], row_shape: Sequence[int]) -> None:
+        self.rows = 0
+        self._file = file
+        self._dtype = np.dtype(dtype)
+        self._row_shape = tuple(row_shape)
+        self._digest = hashlib.sha256()
+        self._header_bytes = file.write(self._header())
+
+    def append(self, row: np.ndarray) -> None:
+        """Write one row."""
+        assert row.shape == self._row_shape, f"{row.shape} among rows of {self._row_shape}"
+        data = row.astype(self._dtype, casting="same_kind").tobytes()
+        self._file.write(data)
+        self._digest.update(data)
+        self.rows += 1
+
+    def finish(self) -> str:
+        """Make the file complete and durable; gives the SHA-256 of the rows."""
+        header = self._header()
+        # numpy leaves room in the header for any number of rows.
+        assert len(header) == self._header_bytes, "the header has outgrown its place"
+        self._file.seek(0)
+        self._file.write(header)
+        _flush(self._file)
+        return self._digest.hexdigest()
+
+    def _header(self) -> bytes:
+        buffer = io.BytesIO()
+        np.lib.format.write_array_header_1_0(
+            buffer,
+            {
+                "descr": np.lib.format.dtype_to_descr(self._dtype),
+                "fortran_order": False,
+                "shape": (self.rows, *self._row_shape),
+            },
+        )
+        return buffer.getvalue()
+
+
+class PackWriter:
+    """The rows of a pack in the making."""
+
+    def __init__(self, images: RowFile, labels: RowFile) -> None:
+        self.names: list[str] = []
+        self.quarantined: list[Quarantined] = []
+        self._images = images
+        self._labels = labels
+
+    def append(self, name: str, pixels: np.ndarray, labels: Sequence[int]) -> None:
+        """Add the photo ``name``: pixels (H, W, C) uint8, labels in the pack's order."""
+        self._images.append(pixels)
+        self._labels.append(np.asarray(labels, np.int16))
+        self.names.append(name)
+
+    def quarantine(self, name: str, reason: str) -> None:
+        """Note that a photo is left out."""
+        self.quarantined.append(Quarantined(name, reason))
+
+    def reasons(self) -> Mapping[str, int]:
+        """How many photos were left out for each reason, the commonest first."""
+        return dict(Counter(row.reason for row in self.quarantined).most_common())
+
+    def finish(self) -> tuple[str, str]:
+        """Return the SHA-256 of images and labels, both now complete on disk."""
+        return self._images.finish(), self._labels.finish()
+
+
+@contextmanager
+def reserved(target: Path) -> Iterator[Path]:
+    """Return an empty temporary folder beside ``target``, that becomes ``target`` if all goes well.
+
+    Whatever a killed predecessor left there is removed. ValueError if another process is at it.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.partial")
+    lock = FileLock(target.with_name(f".{target.name}.lock"), timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise ValueError(
+            f"Another process is preparing {target}: wait for it, or choose another name."
+        ) from error
+    try:
+        _remove(temporary)
+        temporary.mkdir()
+        yield temporary
+        _publish(temporary, target)
+    finally:
+        _remove(temporary)
+        # Windows does not remove an open file; there the lock does it itself.
+        with suppress(OSError):
+            Path(lock.lock_file).unlink()
+        lock.release()
+
+
+@contextmanager
+def row_files(folder: Path, size: int, channels: int, label_count: int) -> Iterator[PackWriter]:
+    """Return a writer of rows into the files of a pack in ``folder``."""
+    with (folder / IMAGES).open("wb") as images, (folder / LABELS).open("wb") as labels:
+        yield PackWriter(
+            RowFile(images, np.uint8, (size, size, channels)),
+            RowFile(labels, np.int16, (label_count,)),
+        )
+    if label_count == 0:
+        (folder / LABELS).unlink()
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write ``manifest.json``, durably."""
+    with (folder / FILE).open("wb") as file:
+        file.write(manifest.to_json().encode("utf-8"))
+        _flush(file)
+
+
+def _publish(temporary: Path, target: Path) -> None:
+    if target.is_dir():
+        target.rmdir()  # an empty folder that waited for the pack; OSError for any other
+    temporary.rename(target)
+    with suppress(OSError):  # a folder can be flushed on POSIX only
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def _flush(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())

@@ -1,0 +1,97 @@
+"""What of a folder is taken, in which order, and what is said when there is nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from purrtrait.datasets.folder import parse_folder
+from purrtrait.datasets.photo import Collection, Wanted
+
+
+def parsed(folder: Path, count: int | None = None, seed: int = 0) -> Collection:
+    return parse_folder(Wanted(folder, 32, count, seed))
+
+
+def names(folder: Path, count: int | None = None, seed: int = 0) -> list[str]:
+    return [photo.name for photo in parsed(folder, count, seed).photos]
+
+
+def test_all_pictures_of_nested_folders_by_relative_path(tmp_path: Path) -> None:
+    kept = [
+        "B.JPG",
+        "a b/é 猫.png",
+        "a b/deeper/x.WebP",
+        "a.jpeg",
+        "c.pgm",
+        "d.ppm",
+        "e.bmp",
+        "f.Gif",
+    ]
+    left = ["notes.txt", ".hidden.png", ".hidden/y.png", "a b/Thumbs.db", "jpg"]
+    for name in kept + left:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert names(tmp_path) == sorted(kept)
+    assert parsed(tmp_path).count == len(kept)
+
+
+def test_links_and_loops_bring_no_picture_twice(album: Path) -> None:
+    before = names(album)
+    (album / "a loop").symlink_to(album)
+    (album / "more" / "up").symlink_to(album)
+    (album / "again").symlink_to(album / "more")
+    (album / "a.png").symlink_to(album / "photo 1.png")
+    (album / "nowhere.png").symlink_to(album / "gone.png")
+    (album / "self.png").symlink_to(album / "self.png")
+    assert names(album) == before
+    assert len(before) == 10
+
+
+def test_a_link_to_pictures_elsewhere_is_followed(album: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "link").symlink_to(album)
+    assert names(other) == [f"link/{name}" for name in names(album)]
+
+
+def test_a_sample_is_keyed_by_the_seed(album: Path) -> None:
+    everything = names(album)
+    few = names(album, count=4, seed=1)
+    assert len(few) == 4
+    assert few == [name for name in everything if name in few]
+    assert few == names(album, count=4, seed=1)
+    assert any(few != names(album, count=4, seed=seed) for seed in (2, 3, 4))
+    assert names(album, count=99) == everything
+
+
+def test_the_fingerprint_notices_a_changed_folder(album: Path) -> None:
+    before = parsed(album).fingerprint
+    assert parsed(album).fingerprint == before
+    picture = album / "photo 1.png"
+    os.utime(picture, ns=(1, 1))
+    touched = parsed(album).fingerprint
+    shutil.copy(picture, album / "copy.png")
+    copied = parsed(album).fingerprint
+    (album / "copy.png").rename(album / "renamed.png")
+    assert len({before, touched, copied, parsed(album).fingerprint}) == 4
+
+
+def test_absent_folders_files_and_empty_folders_are_refused(tmp_path: Path, album: Path) -> None:
+    with pytest.raises(ValueError, match=r"There is no folder .*nowhere"):
+        parsed(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="is a file, expected a folder of pictures"):
+        parsed(album / "photo 1.png")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "letter.txt").touch()
+    with pytest.raises(ValueError, match=r"No picture in .*\.webp"):
+        parsed(tmp_path / "empty")
+
+
+def test_a_name_that_is_no_unicode(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"caf\xe9.png")).touch()
+    assert len(names(tmp_path)) == 1
+    assert parsed(tmp_path).fingerprint
