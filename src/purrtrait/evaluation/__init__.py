@@ -1,0 +1,1 @@
+"""What shows how good a training was: its film and its report."""
