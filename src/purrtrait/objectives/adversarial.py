@@ -168,7 +168,9 @@ def shared(objective: Adversarial, now: Progress) -> Sequence[Turn]:
     """Both move on the same verdicts and one backward pass serves both: 3G + 6D.
 
     Where the critic judges each picture by itself, the generator's gradient at a fake is the
-    critic's own gradient there times the ratio of the two losses' derivatives by its verdict.
+    critic's own gradient there times the ratio of the two losses' derivatives by its verdict. That
+    needs a critic's loss that slopes at every verdict: relativistic, non-saturating, wasserstein;
+    hinge is flat below -1 and least-squares at a, where the generator would learn nothing.
     """
     return _together(objective, now, _one_descent)
 
@@ -211,8 +213,9 @@ def _one_descent(objective: Adversarial, exchange: Exchange, move: int) -> Terms
     terms = _two_descents(objective, exchange, move)
     relay.ratio = ratio_of_slopes(objective.game, exchange)
     critic = terms.costs["critic"]
-    # The penalty goes down by itself: at the fakes it is no business of the generator's.
-    descents = {("critic", "generator"): critic["game"], ("critic",): critic["penalty"]}
+    # The penalty goes down by itself, when it is due: at the fakes it is not the generator's.
+    descents = {("critic", "generator"): critic["game"]}
+    descents |= {("critic",): critic["penalty"]} if critic["penalty"].requires_grad else {}
     return Terms(terms.costs, terms.watch, descents)
 
 

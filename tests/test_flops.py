@@ -1,0 +1,149 @@
+"""The counted cost of a step: each recipe is held to its formula in passes of G and D."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+import helpers
+from purrtrait.datasets.pack import Pack
+from purrtrait.networks.blocks import Seed
+from purrtrait.training.fit import fit
+from purrtrait.training.state import State
+
+# recipe and settings: G and D passes of a step with one move of the critic, first-layer input
+# gradients that nobody needs, and G and D passes of each further move of the critic
+ALTERNATING = (3, 8, 2)
+FRESH = (4, 8, 2)
+FORMULAS = {
+    "dcgan": ({}, ALTERNATING),
+    "lsgan": ({}, ALTERNATING),
+    "wgan": ({"critic_moves": "1"}, FRESH),
+    "wgan-gp": ({"critic_moves": "1", "penalty": "none"}, FRESH),
+}
+FURTHER_MOVE = (1, 6, 2)
+
+
+class Counter(TorchDispatchMode):
+    """Counts by torch's own table; its FlopCounterMode cannot be combined with double backward."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if func.overloadpacket in flop_registry:
+            count = flop_registry[func.overloadpacket]
+            self.total += count(*args, **(kwargs or {}), out_val=result)
+        return result
+
+
+def counted(work: Callable[[], object]) -> int:
+    """Multiply-adds that a callable makes, times two."""
+    with Counter() as counter:
+        work()
+    return counter.total
+
+
+def passes(state: State) -> tuple[int, int, int, int]:
+    """G and D: one forward pass over the batch; and the first layer's share of either."""
+    generator, critic = state.objective.subject(), state.objective.players()["critic"]
+    images = state.batch().images
+    z = torch.randn(len(images), generator.latent_size)  # type: ignore[arg-type]
+    with torch.no_grad():
+        whole = counted(lambda: generator(z)), counted(lambda: critic(images))
+        layers = (nn.Conv2d, nn.Linear)
+        first = next(m for m in critic.modules() if isinstance(m, layers))
+        seed = next(m for m in generator.modules() if isinstance(m, (Seed, nn.Linear)))
+        return *whole, counted(lambda: seed(z)), counted(lambda: first(images))
+
+
+def step(state: State) -> int:
+    """The arithmetic of the next step."""
+    steps = fit(state, 10**9)
+    return counted(lambda: next(steps))
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_a_step_costs_its_formula(name: str, kittens: Pack) -> None:
+    settings, (of_g, of_d, spared) = FORMULAS[name]
+    state = helpers.state(helpers.recipe(name, settings), kittens)
+    g, d, g_first, d_first = passes(state)
+    expected = of_g * g + of_d * d - g_first - spared * d_first
+    assert step(state) == pytest.approx(expected, rel=0.02)
+    assert step(state) == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("name", ["wgan", "wgan-gp"])
+def test_a_further_move_of_the_critic(name: str, kittens: Pack) -> None:
+    costs = []
+    for moves in ("1", "3"):
+        settings = {"critic_moves": moves, "penalty": "none"}
+        state = helpers.state(helpers.recipe(name, settings), kittens)
+        costs.append(step(state))
+    g, d, _, d_first = passes(state)
+    of_g, of_d, spared = FURTHER_MOVE
+    expected = 2 * (of_g * g + of_d * d - spared * d_first)
+    assert costs[1] - costs[0] == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("play", "of_g", "of_d"), [("alternating", 3, 8), ("simultaneous", 3, 7), ("shared", 3, 6)]
+)
+def test_plays_without_batch_statistics(play: str, of_g: int, of_d: int, kittens: Pack) -> None:
+    made = helpers.recipe("dcgan", {"play": play, "critic.normalisation": "none"})
+    state = helpers.state(made, kittens)
+    g, d, g_first, d_first = passes(state)
+    # With one backward pass the fakes' input gradient at the first layer is the generator's.
+    spared = {"alternating": 2, "simultaneous": 2, "shared": 1}[play]
+    expected = of_g * g + of_d * d - g_first - spared * d_first
+    assert step(state) == pytest.approx(expected, rel=0.02)
+
+
+# What a penalty adds when it is due, in D: forward passes of its own, the slope, and the gradient
+# of both; lazily it is paid at every so-many-th move only.
+PENALTY_COSTS = {"none": 0.0, "r1": 3.0, "r1-r2": 6.0, "unit-norm": 6.0}
+
+
+@pytest.mark.parametrize("name", PENALTY_COSTS)
+def test_penalties_cost_what_they_say(name: str, kittens: Pack) -> None:
+    base = {"critic_moves": "1", "penalty": "none"}
+    plain = helpers.state(helpers.recipe("wgan-gp", base), kittens)
+    lazy = {"critic_moves": "1", "penalty": name, "penalty_every": "3"}
+    fined = helpers.state(helpers.recipe("wgan-gp", lazy), kittens)
+    usual = step(plain)
+    extra = [step(fined) - usual for _ in range(4)]
+    _, d, _, d_first = passes(plain)
+    assert extra[1] == extra[2] == 0
+    assert extra[0] == extra[3]
+    assert extra[0] <= PENALTY_COSTS[name] * d + 2 * d_first
+    assert extra[0] >= PENALTY_COSTS[name] * d - 4 * d_first
+
+
+def test_a_bystander_costs_nothing(kittens: Pack) -> None:
+    """Gradients by name skip the other's arithmetic exactly as freezing does."""
+    state = helpers.state(helpers.recipe("dcgan", {"critic.normalisation": "none"}), kittens)
+    critic, images = state.objective.players()["critic"], state.batch().images
+    generator = state.objective.subject()
+    z = torch.randn(8, 100)
+
+    def named() -> None:
+        cost = critic(generator(z)).sum()
+        torch.autograd.grad(cost, state.parameters["generator"])
+
+    def frozen() -> None:
+        critic.requires_grad_(False)
+        critic(generator(z)).sum().backward()
+        critic.requires_grad_(True)
+
+    assert counted(named) == counted(frozen)
+    assert len(images) == 8

@@ -1,0 +1,112 @@
+"""A run that is killed at random moments and resumed ends in the bits of one that was not."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from purrtrait.datasets.pack import Pack
+from purrtrait.training import checkpoint
+from purrtrait.training.run import Run
+
+KILLS = [3, pytest.param(20, marks=pytest.mark.soak)]
+SETTINGS = {
+    "dcgan": {"dropout": "0.2"},
+    "wgan-gp": {"critic_moves": "2"},
+    "portrait": {},
+}
+UPKEEP = {
+    "log_every_steps": 1,
+    "checkpoint_every_images": 24,
+    "preview_every_images": 160,
+    "previews": 4,
+    "tensorboard": False,
+}
+BUDGETS = {3: 800, 20: 8000}  # long enough to be killed so often
+
+# A server that has imported torch already forks real processes, which can really be killed.
+context = multiprocessing.get_context("forkserver")
+context.set_forkserver_preload(["purrtrait.face", "helpers"])
+
+
+def train(name: str, data: str, runs: str, budget: int, resumed: bool) -> None:
+    """Train in a process of its own."""
+    import torch
+
+    from helpers import TINY
+    from purrtrait import face
+
+    torch.set_num_threads(1)
+    if resumed:
+        face.resume(Path(runs) / "run-01")
+        return
+    face.train(
+        name,
+        data,
+        runs_folder=runs,
+        name="run",
+        seed=4,
+        threads=1,
+        device="cpu",
+        budget=budget,
+        settings={**TINY, **SETTINGS[name]},
+        upkeep=UPKEEP,
+    )
+
+
+def begin(
+    name: str, pack: Pack, runs: Path, budget: int, resumed: bool
+) -> multiprocessing.Process:
+    process = context.Process(target=train, args=(name, str(pack.path), str(runs), budget, resumed))
+    process.start()
+    return process
+
+
+def kill_at_random(process: multiprocessing.Process, runs: Path, chance: random.Random) -> bool:
+    """Wait for a line more in the scores, a little longer, and kill; False if it was through."""
+    scores = runs / "run-01" / "scores.jsonl"
+    begun = scores.stat().st_size if scores.exists() else 0
+    while process.is_alive() and (scores.stat().st_size if scores.exists() else 0) <= begun:
+        time.sleep(0.005)
+    process.join(chance.uniform(0, 0.25))
+    alive = process.is_alive()
+    process.kill()
+    process.join()
+    return alive
+
+
+def outcome(runs: Path) -> dict[str, str]:
+    """Digests of everything that a run leaves behind and that must not depend on a kill."""
+    run = Run(runs / "run-01")
+    last = run.latest()
+    assert last is not None
+    files = [last.path / checkpoint.TRAINING, last.path / checkpoint.MODEL, run.scores]
+    files += sorted(run.previews.glob("*.png"))
+    digests = {path.name: checkpoint.digest(path) for path in files}
+    return digests | {"now": json.dumps(last.facts["now"], sort_keys=True)}
+
+
+@pytest.mark.parametrize("kills", KILLS)
+@pytest.mark.parametrize("name", SETTINGS)
+def test_kill_and_resume(name: str, kills: int, kittens: Pack, tmp_path: Path) -> None:
+    budget = BUDGETS[kills]
+    whole = begin(name, kittens, tmp_path / "whole", budget, resumed=False)
+    whole.join()
+    assert whole.exitcode == 0
+    chance = random.Random(f"{name} {kills} {os.environ.get('PURRTRAIT_KILL_SEED', '')}")
+    killed, done = 0, False
+    while killed < kills and not done:
+        process = begin(name, kittens, tmp_path / "killed", budget, resumed=killed > 0)
+        done = not kill_at_random(process, tmp_path / "killed", chance)
+        killed += not done
+    assert killed == kills, "the run ended before it was killed often enough"
+    last = begin(name, kittens, tmp_path / "killed", budget, resumed=True)
+    last.join()
+    assert last.exitcode == 0
+    assert outcome(tmp_path / "killed") == outcome(tmp_path / "whole")

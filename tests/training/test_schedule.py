@@ -1,0 +1,41 @@
+"""Schedules at their corners."""
+
+from __future__ import annotations
+
+import pytest
+
+from purrtrait.training.schedule import bursts, constant, decay, linear
+from purrtrait.types import Progress
+
+
+def at(images: int) -> Progress:
+    return Progress(images_seen=images)
+
+
+def test_constant() -> None:
+    assert [constant(0.3)(at(n)) for n in (0, 10**9)] == [0.3, 0.3]
+
+
+def test_linear_sets_out_and_arrives() -> None:
+    line = linear(1.0, 0.0, until_images=300, from_images=100)
+    assert [line(at(n)) for n in (0, 100, 200, 300, 999)] == pytest.approx([1, 1, 0.5, 0, 0])
+
+
+def test_decay_has_a_floor() -> None:
+    falling = decay(1e-3, 0.5, every_images=100, floor=2e-4)
+    expected = [1e-3, 1e-3, 5e-4, 2.5e-4, 2e-4, 2e-4]
+    assert [falling(at(n)) for n in (0, 99, 100, 200, 300, 10**6)] == pytest.approx(expected)
+
+
+def test_bursts_of_the_wasserstein_critic() -> None:
+    moves = bursts(5, 100)
+    found = [moves(Progress(moves={"generator": n})) for n in (0, 24, 25, 499, 500, 501, 1000)]
+    assert found == [100, 100, 5, 5, 100, 5, 100]
+    assert moves(Progress()) == 100
+
+
+def test_impossible_ones_are_refused_in_words() -> None:
+    with pytest.raises(ValueError, match="expected more than its beginning"):
+        linear(1, 0, until_images=5, from_images=5)
+    with pytest.raises(ValueError, match="at least 1"):
+        decay(1, 0.5, every_images=0)
