@@ -16,6 +16,7 @@ from purrtrait.datasets.pack import Pack
 from purrtrait.networks.blocks import Seed
 from purrtrait.training.fit import fit
 from purrtrait.training.state import State
+from purrtrait.types import Generator
 
 # recipe and settings: G and D passes of a step with one move of the critic, first-layer input
 # gradients that nobody needs, and G and D passes of each further move of the critic
@@ -34,12 +35,10 @@ class Counter(TorchDispatchMode):
     """Counts by torch's own table; its FlopCounterMode cannot be combined with double backward."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.total = 0
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.total: int = 0
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         if func.overloadpacket in flop_registry:
             count = flop_registry[func.overloadpacket]
@@ -51,14 +50,20 @@ def counted(work: Callable[[], object]) -> int:
     """Multiply-adds that a callable makes, times two."""
     with Counter() as counter:
         work()
-    return counter.total
+    return int(counter.total)
+
+
+def drawer(state: State) -> Generator:
+    subject = state.objective.subject()
+    assert isinstance(subject, Generator)
+    return subject
 
 
 def passes(state: State) -> tuple[int, int, int, int]:
     """G and D: one forward pass over the batch; and the first layer's share of either."""
-    generator, critic = state.objective.subject(), state.objective.players()["critic"]
+    generator, critic = drawer(state), state.objective.players()["critic"]
     images = state.batch().images
-    z = torch.randn(len(images), generator.latent_size)  # type: ignore[arg-type]
+    z = torch.randn(len(images), generator.latent_size)
     with torch.no_grad():
         whole = counted(lambda: generator(z)), counted(lambda: critic(images))
         layers = (nn.Conv2d, nn.Linear)

@@ -7,6 +7,7 @@ import sys
 import click
 
 from purrtrait import cli
+from purrtrait.lines import show_log
 
 BAD_INPUT = 2
 FAILED = 1
@@ -19,8 +20,6 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """The exit code of a command line."""
-    from purrtrait.console import show_log
-
     show_log()
     try:
         code = cli.main.main(arguments, prog_name="purrtrait", standalone_mode=False)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from purrtrait import arguments
 from purrtrait.version import VERSION
 
 if TYPE_CHECKING:
-    from purrtrait.trainer import Outcome, Watch
+    from purrtrait.trainer import Outcome
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 100}
 INTERRUPTED = 128  # exit code of a process that a signal ended, plus the signal's number
@@ -118,9 +118,10 @@ def prepare(parser: str, source: Path | None, as_json: bool, **asked: Any) -> No
 def train(recipe: str, data: str, as_json: bool, **asked: Any) -> None:
     """Train a recipe on a pack; Ctrl-C saves, and `purrtrait resume` goes on from there."""
     from purrtrait import face
+    from purrtrait.console import StageBars
 
-    images, minutes = _budget(asked["budget"])
-    bars = _Bars()
+    images, minutes = arguments.budget(asked["budget"])
+    bars = StageBars()
     outcome = face.train(
         recipe,
         data,
@@ -131,7 +132,7 @@ def train(recipe: str, data: str, as_json: bool, **asked: Any) -> None:
         minutes=minutes,
         device=asked["device"] or "auto",
         threads=asked["threads"],
-        settings=_settings(asked["settings"]),
+        settings=arguments.settings(asked["settings"]),
         upkeep={
             "log_every_steps": asked["log_every"],
             "preview_every_images": asked["preview_every"],
@@ -163,9 +164,10 @@ def resume(run: str, data: str | None, as_json: bool, **asked: Any) -> None:
     With --set it goes on with other options and so leaves its recorded path.
     """
     from purrtrait import face
+    from purrtrait.console import StageBars
 
-    images, minutes = _budget(asked["budget"])
-    bars = _Bars()
+    images, minutes = arguments.budget(asked["budget"])
+    bars = StageBars()
     outcome = face.resume(
         run,
         data=data,
@@ -173,7 +175,7 @@ def resume(run: str, data: str | None, as_json: bool, **asked: Any) -> None:
         minutes=minutes,
         device=asked["device"],
         threads=asked["threads"],
-        settings=_settings(asked["settings"]),
+        settings=arguments.settings(asked["settings"]),
         watch=bars.watch,
     )
     bars.close()
@@ -200,7 +202,7 @@ def sample(path: str, out: Path | None, as_json: bool, **asked: Any) -> None:
         asked["count"],
         asked["seed"],
         asked["temperature"],
-        _temperatures(asked["temperatures"]),
+        arguments.temperatures(asked["temperatures"]),
     )
     _print({name: str(value) for name, value in made.items()}, as_json)
 
@@ -262,33 +264,6 @@ def show_recipe(recipe: str, as_json: bool) -> None:
         click.echo(f"{option.name} = {option.value}{mark}\n    {option.meaning}")
 
 
-class _Bars:
-    """A progress bar a stage."""
-
-    def __init__(self) -> None:
-        from purrtrait import machine
-        from purrtrait.console import Bar
-
-        self.shown = machine.first()
-        self.bar = Bar(" images")
-        self.stage = ""
-
-    @property
-    def watch(self) -> Watch:
-        return self._watch
-
-    def _watch(self, stage: str, now: Any, budget: int) -> None:
-        if not self.shown:
-            return
-        if stage != self.stage:
-            self.bar.close()
-            self.bar.label = self.stage = stage
-        self.bar(now.images_seen, budget, now.scores)
-
-    def close(self) -> None:
-        self.bar.close()
-
-
 def _ended(outcome: Outcome, as_json: bool) -> None:
     from purrtrait import machine
 
@@ -320,31 +295,3 @@ def _print(facts: Mapping[str, Any], as_json: bool) -> None:
     width = max(map(len, facts), default=0)
     for name, value in facts.items():
         click.echo(f"{name.replace('_', ' '):<{width}}  {value}")
-
-
-def _settings(texts: tuple[str, ...]) -> dict[str, str]:
-    settings = {}
-    for text in texts:
-        key, sign, value = text.partition("=")
-        if not sign or not key.strip():
-            raise ValueError(f"--set {text}: expected KEY=VALUE, such as --set lr=1e-4")
-        settings[key.strip()] = value.strip()
-    return settings
-
-
-def _budget(text: str | None) -> tuple[int | None, float]:
-    """Images and minutes of a budget such as 80000, 80_000 or 5min."""
-    if text is None:
-        return None, float("inf")
-    if time := re.fullmatch(r"(\d+(?:\.\d+)?) *min(?:utes?)?", text):
-        return None, float(time[1])
-    if re.fullmatch(r"[1-9][\d_,]*", text):
-        return int(text.replace(",", "").replace("_", "")), float("inf")
-    raise ValueError(f"--budget {text}: expected pictures such as 80000, or minutes such as 5min")
-
-
-def _temperatures(text: str | None) -> list[float]:
-    try:
-        return [float(part) for part in (text or "").split(",") if part.strip()]
-    except ValueError:
-        raise ValueError(f"--grid {text}: expected numbers such as 0.4,0.7,1,1.3") from None

@@ -1,32 +1,17 @@
-"""What the command line says while it works: progress bars and log lines on stderr."""
+"""Progress bars on stderr, with an estimate of the time left."""
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Mapping
 from typing import Any
 
 from tqdm import tqdm
 
+from purrtrait import machine
+from purrtrait.types import Progress
+
 SHOWN = {"critic/game": "critic", "generator/game": "generator", "critic/order": "order"}
-
-
-class Lines(logging.Handler):
-    """Log lines on stderr that do not break a progress bar."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write one line."""
-        tqdm.write(self.format(record), file=sys.stderr)
-
-
-def show_log() -> None:
-    """Show what purrtrait logs, from INFO upwards; everything goes to a run's own log file."""
-    root = logging.getLogger("purrtrait")
-    root.setLevel(logging.DEBUG)
-    handler = Lines(logging.INFO)
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    root.handlers[:] = [handler]
 
 
 class Bar:
@@ -62,3 +47,24 @@ class Bar:
         if self.bar is not None:
             self.bar.close()
             self.bar = None
+
+
+class StageBars:
+    """A progress bar for each stage, in the one process that talks."""
+
+    def __init__(self) -> None:
+        self.bar = Bar(" images")
+        self.stage = ""
+
+    def watch(self, stage: str, now: Progress, budget: int) -> None:
+        """Show how far a stage has come."""
+        if not machine.first():
+            return
+        if stage != self.stage:
+            self.bar.close()
+            self.bar.label = self.stage = stage
+        self.bar(now.images_seen, budget, now.scores)
+
+    def close(self) -> None:
+        """Leave the last bar as it stands."""
+        self.bar.close()

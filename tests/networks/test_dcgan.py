@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -25,9 +27,7 @@ def count(network: nn.Module) -> int:
 
 
 @pytest.mark.parametrize(("where", "expected"), COUNTS.items())
-def test_parameter_counts(
-    where: tuple[int, int, int], expected: tuple[int, int, int, int]
-) -> None:
+def test_parameter_counts(where: tuple[int, int, int], expected: tuple[int, int, int, int]) -> None:
     size, width, layers = where
     with torch.device("meta"):
         networks = [
@@ -73,7 +73,11 @@ def test_initialisation() -> None:
     torch.manual_seed(0)
     for network in (DcganGenerator(32, 3, width=64), DcganCritic(32, 3, width=64)):
         weights = torch.cat(
-            [m.weight.flatten() for m in network.modules() if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d))]
+            [
+                m.weight.flatten()
+                for m in network.modules()
+                if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d))
+            ]
         )
         assert abs(weights.mean()) < 2e-4
         assert abs(weights.std() - 0.02) < 2e-4
@@ -84,8 +88,10 @@ def test_initialisation() -> None:
         assert all((m.bias == 0).all() for m in gains)
 
 
-@pytest.mark.parametrize("option", [{"normalisation": "layr"}, {"activation": "rilu"}, {"dropout": 1.0}])
-def test_unknown_options_are_refused_in_words(option: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "option", [{"normalisation": "layr"}, {"activation": "rilu"}, {"dropout": 1.0}]
+)
+def test_unknown_options_are_refused_in_words(option: dict[str, Any]) -> None:
     for make in (DcganGenerator, DcganCritic):
         with pytest.raises(ValueError, match=r"known are|expected"):
             make(16, 3, **option)

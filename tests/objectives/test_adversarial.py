@@ -68,9 +68,9 @@ def test_each_move_helps_who_makes_it(game: str, play: str, kittens: Pack) -> No
                         parameter.copy_(was)
                 norm = torch.cat([s.flatten() for s in slopes]).norm()
                 for parameter, slope in zip(state.parameters[player], slopes, strict=True):
-                    parameter -= distance * slope / norm
+                    parameter.sub_(distance * slope / norm)
             exchange = objective.exchange(batch, 0.0)  # type: ignore[operator]
-            loss = getattr(objective.game, player)  # type: ignore[union-attr]
+            loss = getattr(objective.game, player)
             costs.append(loss(exchange).mean().item())
         assert costs[1] < costs[0], player
 

@@ -37,7 +37,7 @@ def trained(pack: Pack, steps: int = 2, **settings: str) -> State:
 def test_a_restored_state_goes_on_bit_for_bit(
     optimiser: str, kittens: Pack, tmp_path: Path
 ) -> None:
-    """Also with fused optimisers, channels-last weights and moments that were written contiguous."""
+    """Also with fused optimisers, channels-last weights and moments written contiguous."""
     part = "{name='sgd', momentum=0.5}" if optimiser == "sgd" else optimiser
     settings = {"optimiser": part, "half_life_images": "20"}
     state = trained(kittens, 3, **settings)
@@ -152,9 +152,7 @@ def test_starting_from_some_players_takes_nothing_else(kittens: Pack, tmp_path: 
     for name, value in saved.training().items():
         if name.startswith("player/generator/"):
             assert torch.equal(tensors[name], value)
-    assert all(
-        torch.equal(a, b) for a, b in zip(critic, fresh.parameters["critic"], strict=True)
-    )
+    assert all(torch.equal(a, b) for a, b in zip(critic, fresh.parameters["critic"], strict=True))
     assert fresh.now.images_seen == 0
     with pytest.raises(ValueError, match="holds critic, generator"):
         fresh.start_from(saved.training(), ("encoder",))

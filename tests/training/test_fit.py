@@ -13,10 +13,10 @@ from torch import nn
 
 import helpers
 from purrtrait.datasets.pack import Pack
+from purrtrait.training import optimisers
 from purrtrait.training.fit import fit
 from purrtrait.training.schedule import constant
 from purrtrait.training.state import RAMP, Pace, State
-from purrtrait.training import optimisers
 from purrtrait.types import Batch, Draw, Objective, Progress, Terms, Turn
 
 RECIPES = ["dcgan", "lsgan", "wgan-gp"]

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import random
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -60,15 +61,13 @@ def train(name: str, data: str, runs: str, budget: int, resumed: bool) -> None:
     )
 
 
-def begin(
-    name: str, pack: Pack, runs: Path, budget: int, resumed: bool
-) -> multiprocessing.Process:
+def begin(name: str, pack: Pack, runs: Path, budget: int, resumed: bool) -> BaseProcess:
     process = context.Process(target=train, args=(name, str(pack.path), str(runs), budget, resumed))
     process.start()
     return process
 
 
-def kill_at_random(process: multiprocessing.Process, runs: Path, chance: random.Random) -> bool:
+def kill_at_random(process: BaseProcess, runs: Path, chance: random.Random) -> bool:
     """Wait for a line more in the scores, a little longer, and kill; False if it was through."""
     scores = runs / "run-01" / "scores.jsonl"
     begun = scores.stat().st_size if scores.exists() else 0

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch.nn import Parameter
 
 from purrtrait.training.optimisers import OPTIMISERS, step
 
-PLAIN = {
+PLAIN: dict[str, tuple[Any, dict[str, Any]]] = {
     "adam": (torch.optim.Adam, {"betas": (0.5, 0.99), "weight_decay": 0.1}),
     "rmsprop": (torch.optim.RMSprop, {"alpha": 0.9, "weight_decay": 0.1}),
     "sgd": (torch.optim.SGD, {"momentum": 0.5, "dampening": 0.5, "weight_decay": 0.1}),
@@ -23,7 +25,7 @@ def test_they_step_like_torchs_plain_ones(name: str) -> None:
     ours, theirs = Parameter(start.clone()), Parameter(start.clone())
     plain, options = PLAIN[name]
     mine = OPTIMISERS[name](**options)([ours])
-    reference = plain([theirs], lr=0.01, foreach=False, **options)  # type: ignore[operator]
+    reference = plain([theirs], lr=0.01, foreach=False, **options)
     for rate in (0.01, 0.01, 0.003):
         slope = torch.randn(4, 3, 3, 3).to(memory_format=torch.channels_last)
         ours.grad, theirs.grad = slope.clone(), slope.clone()

@@ -12,6 +12,7 @@ from torch import nn
 from purrtrait.assemble.options import as_part, checked
 from purrtrait.assemble.tables import NETWORKS, PARTS, Table, lookup, parameters, takes_from_data
 from purrtrait.config import Part, Stage
+from purrtrait.networks.blocks import channels_last
 from purrtrait.objectives import OBJECTIVES
 from purrtrait.sampling import LEVELS
 from purrtrait.training import OPTIMISERS, SCHEDULES
@@ -50,7 +51,7 @@ def stage(recipe: Stage, shape: Shape, seed: int, device: torch.device) -> Built
         **networks, **arguments(OBJECTIVES, "objective", recipe.objective, shape)
     )
     drawer = next(n for n, player in objective.players().items() if player is objective.subject())
-    objective.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    channels_last(objective.to(device))
     return Built(
         level,
         objective.train(),

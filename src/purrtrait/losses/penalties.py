@@ -35,7 +35,9 @@ def unit_norm(target: float = 1.0) -> Penalty:
 
     def penalty(exchange: Exchange) -> Tensor:
         share = exchange.draw.uniform((len(exchange.reals), 1, 1, 1), "interpolation")
-        between = torch.lerp(exchange.fakes.detach(), exchange.reals.detach(), share.to(exchange.reals))
+        between = torch.lerp(
+            exchange.fakes.detach(), exchange.reals.detach(), share.to(exchange.reals)
+        )
         between.requires_grad_()
         slope = squared_slope(exchange.critic(between, exchange.given), between)
         # The square root has no derivative at 0: a dead critic must not turn into NaN.

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 T = TypeVar("T")
+Module = TypeVar("Module", bound=nn.Module)
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": lambda: nn.ReLU(inplace=True),
@@ -68,6 +69,12 @@ def initialise_normal(network: nn.Module, deviation: float = 0.02) -> None:
             case nn.BatchNorm2d():
                 nn.init.normal_(module.weight, 1.0, deviation)
                 nn.init.zeros_(module.bias)
+
+
+def channels_last(module: Module) -> Module:
+    """The module, its convolutions laid out channels-last: faster on CPUs and on tensor cores."""
+    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return module
 
 
 class Seed(nn.Module):

@@ -214,7 +214,7 @@ def _one_descent(objective: Adversarial, exchange: Exchange, move: int) -> Terms
     relay.ratio = ratio_of_slopes(objective.game, exchange)
     critic = terms.costs["critic"]
     # The penalty goes down by itself, when it is due: at the fakes it is not the generator's.
-    descents = {("critic", "generator"): critic["game"]}
+    descents: dict[tuple[str, ...], Tensor] = {("critic", "generator"): critic["game"]}
     descents |= {("critic",): critic["penalty"]} if critic["penalty"].requires_grad else {}
     return Terms(terms.costs, terms.watch, descents)
 

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from purrtrait.networks import GENERATORS
+from purrtrait.networks.blocks import channels_last
 from purrtrait.sampling import LEVELS
 from purrtrait.types import Generator, Sampler
 
@@ -69,8 +70,7 @@ def join(
     for stage in stages:
         drawer = build(stage["drawer"])
         fill(drawer, weights, stage["prefix"])
-        drawer.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        drawer.eval().requires_grad_(False)
+        channels_last(drawer.to(device)).eval().requires_grad_(False)
         level = LEVELS[stage["level"]["name"]](**stage["level"]["options"])
         sampler = level.join(drawer, sampler)
     return sampler

@@ -1,0 +1,25 @@
+"""Log lines on stderr that do not break a progress bar."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from tqdm import tqdm
+
+
+class Lines(logging.Handler):
+    """Log lines on stderr that do not break a progress bar."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        tqdm.write(self.format(record), file=sys.stderr)
+
+
+def show_log() -> None:
+    """Show what purrtrait logs, from INFO upwards; everything goes to a run's own log file."""
+    root = logging.getLogger("purrtrait")
+    root.setLevel(logging.DEBUG)
+    handler = Lines(logging.INFO)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    root.handlers[:] = [handler]
