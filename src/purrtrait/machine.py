@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 QUOTA = Path("/sys/fs/cgroup/cpu.max")
+MEMORY = Path("/proc/meminfo")
 
 
 def device(name: str = "auto") -> torch.device:
@@ -48,6 +49,16 @@ def _quota(path: Path) -> int:
         return int(most) // int(period)
     except (OSError, ValueError):  # no such file, or "max": no quota
         return 1 << 16
+
+
+def free_memory_bytes() -> int | None:
+    """Bytes of main memory that may still be used; None where the system does not say."""
+    try:
+        lines = MEMORY.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    kibibytes = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
+    return int(kibibytes[0]) * 1024 if kibibytes else None
 
 
 def first() -> bool:

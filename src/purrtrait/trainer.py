@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from purrtrait import config, machine
-from purrtrait.assemble import build
+from purrtrait.assemble import build, memory
 from purrtrait.assemble.stages import Place, Request, session
 from purrtrait.config import Recipe
 from purrtrait.datasets.pack import Pack
@@ -53,7 +53,7 @@ def begin(
 ) -> Outcome:
     """Train from the start, in a new folder ``root/name-JJ``."""
     device, pack = machine.device(request.device), Pack.open(Path(request.data))
-    rehearse(recipe, pack)
+    rehearse(recipe, pack, device)
     with cluster.joined(device) as share:
         seed = int(str(cluster.agree(request.seed)))
         request = replace(request, pack=pack.content_hash, seed=seed)
@@ -74,16 +74,24 @@ def go_on(run: Run, recipe: Recipe, request: Request, stop: Stop, watch: Watch) 
             f"{pack.content_hash[:12]}, expected {request.pack[:12]}). Name the right one with "
             "--data, or begin a new run with --start-from"
         )
-    rehearse(recipe, pack)
+    rehearse(recipe, pack, device)
     with cluster.joined(device) as share:
         place = Place(run, recipe, request, pack, share, cluster.local_device(device))
         return _train(place, run.latest(), stop, watch, None)
 
 
-def rehearse(recipe: Recipe, pack: Pack) -> None:
-    """Build every stage without memory, so that what cannot be built is said before it begins."""
-    for stage in recipe.stages:
-        build.stage(stage, build.Shape(pack.size, pack.channels), 0, torch.device("meta"))
+def rehearse(recipe: Recipe, pack: Pack, device: torch.device) -> None:
+    """Play every stage's first turns without memory: what cannot be is said before it begins."""
+    shape = build.Shape(pack.size, pack.channels)
+    needed = max(memory.rehearsed(stage, shape) for stage in recipe.stages)
+    free = machine.free_memory_bytes() if device.type == "cpu" else None
+    log.info("memory needed: about %.1f GB", needed / 1e9)
+    if free is not None and needed > free:
+        log.warning(
+            "only %.1f GB are free: expect swapping or an abrupt end. A smaller batch (--set "
+            "batch=...), width (--set width=...) or size helps",
+            free / 1e9,
+        )
 
 
 def _train(

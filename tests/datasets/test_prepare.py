@@ -21,6 +21,7 @@ import pytest
 from filelock import FileLock
 from PIL import Image
 
+from purrtrait import machine
 from purrtrait.datasets import PARSERS, photo, room
 from purrtrait.datasets.pack import Pack
 from purrtrait.datasets.photo import Collection, ParserEntry, Photo, Wanted, decode
@@ -220,7 +221,7 @@ def test_a_small_disk_or_memory_is_noticed_before_the_work(
     with pytest.raises(ValueError, match="The pack needs 30,720 bytes on disk and 1,234 are free"):
         prepare(kittens, tmp_path / "new" / "pack")
     monkeypatch.undo()
-    monkeypatch.setattr(room, "free_memory_bytes", lambda: 1234)
+    monkeypatch.setattr(machine, "free_memory_bytes", lambda: 1234)
     with pytest.raises(ValueError, match=r"bytes of memory .* and 1,234 are free"):
         prepare(kittens, tmp_path / "new" / "pack")
     assert not left_in(tmp_path)
@@ -228,10 +229,10 @@ def test_a_small_disk_or_memory_is_noticed_before_the_work(
 
 def test_free_room_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert room.free_disk_bytes(tmp_path / "not" / "yet") > 0
-    monkeypatch.setattr(room, "_MEMORY", tmp_path / "meminfo")
-    assert room.free_memory_bytes() is None
+    monkeypatch.setattr(machine, "MEMORY", tmp_path / "meminfo")
+    assert machine.free_memory_bytes() is None
     (tmp_path / "meminfo").write_text("MemTotal: 9 kB\nMemAvailable:   3 kB\n")
-    assert room.free_memory_bytes() == 3072
+    assert machine.free_memory_bytes() == 3072
 
 
 def drawn(photos: Callable[[int], Iterator[Photo]]) -> ParserEntry:

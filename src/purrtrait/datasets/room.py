@@ -5,23 +5,13 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-_MEMORY = Path("/proc/meminfo")
+from purrtrait import machine
 
 
 def free_disk_bytes(path: Path) -> int:
     """Bytes free where ``path`` is, or would be made."""
     there = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
     return shutil.disk_usage(there).free
-
-
-def free_memory_bytes() -> int | None:
-    """Bytes of memory that may still be used; None where the system does not say."""
-    try:
-        lines = _MEMORY.read_text().splitlines()
-    except OSError:
-        return None
-    kibibytes = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
-    return int(kibibytes[0]) * 1024 if kibibytes else None
 
 
 def expect_room(out: Path, disk_bytes: int, memory_bytes: int) -> None:
@@ -32,7 +22,7 @@ def expect_room(out: Path, disk_bytes: int, memory_bytes: int) -> None:
             f"The pack needs {disk_bytes:,} bytes on disk and {free:,} are free at {out}: choose a "
             "smaller size or count, or another disk."
         )
-    available = free_memory_bytes()
+    available = machine.free_memory_bytes()
     if available is not None and available < memory_bytes:
         raise ValueError(
             f"Preparing needs {memory_bytes:,} bytes of memory (the number of photos does not "

@@ -1,0 +1,52 @@
+"""The main job on real photos; runs where PURRTRAIT_DATA names a folder of them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import purrtrait
+from purrtrait.datasets.pack import Pack
+
+DATA = os.environ.get("PURRTRAIT_DATA", "")
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(not DATA, reason="PURRTRAIT_DATA names no folder of real photos"),
+]
+
+
+@pytest.fixture(scope="module")
+def cats(tmp_path_factory: pytest.TempPathFactory) -> Pack:
+    """Four hundred cats of 64 px."""
+    out = tmp_path_factory.mktemp("packs") / "cats-64"
+    return purrtrait.prepare("folder", Path(DATA) / "cats64", out=out, size=64, count=400)
+
+
+def test_cats_are_read_as_they_are(cats: Pack) -> None:
+    assert cats.images.shape == (400, 64, 64, 3)
+    assert not cats.manifest.quarantined
+    assert cats.flip_natural
+    assert 20 < cats.images.mean() < 235
+    assert len(np.unique(cats.images[:, ::16, ::16].reshape(400, -1), axis=0)) > 390
+
+
+@pytest.mark.parametrize(("recipe", "settings"), [("portrait", {}), ("dcgan", {"width": "32"})])
+def test_train_resume_and_sample(
+    recipe: str, settings: dict[str, str], cats: Pack, tmp_path: Path
+) -> None:
+    upkeep = {"previews": 9, "log_every_steps": 1}
+    begun = purrtrait.train(
+        recipe, cats.path, budget=192, seed=1, threads=1, settings=settings, upkeep=upkeep
+    )
+    assert begun.finished
+    ended = purrtrait.resume(begun.run, budget=384)
+    assert ended.finished
+    assert ended.images_seen >= 384
+    portraits = purrtrait.sample(ended.run, 5, seed=2)
+    assert portraits.shape == (5, 64, 64, 3)
+    assert portraits.std() > 1
+    assert (begun.run / "report.html").stat().st_size > 10_000
+    assert (begun.run / "film.mp4").stat().st_size > 500
