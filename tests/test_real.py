@@ -47,6 +47,6 @@ def test_train_resume_and_sample(
     assert ended.images_seen >= 384
     portraits = purrtrait.sample(ended.run, 5, seed=2)
     assert portraits.shape == (5, 64, 64, 3)
-    assert portraits.std() > 1
+    assert len(np.unique(portraits.reshape(5, -1), axis=0)) == 5
     assert (begun.run / "report.html").stat().st_size > 10_000
     assert (begun.run / "film.mp4").stat().st_size > 500

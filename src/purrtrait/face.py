@@ -155,7 +155,8 @@ def resume(
     """
     there = runs.open_run(Path(run))
     recipe = config.read(there.path / runs.RECIPE)
-    changed, done = options.override(recipe, _with_budget(settings, budget))
+    changed, _ = options.override(recipe, _with_budget(None, budget))
+    changed, done = options.override(changed, settings or {})
     known = Request(**there.request())
     request = replace(
         known,
@@ -163,9 +164,8 @@ def resume(
         device=device or known.device,
         threads=threads or known.threads,
     )
-    if done:
-        wrapping.leave_path(there, changed, done)
-    return _wrapped(trainer.go_on(there, changed, request, Stop(seconds=minutes * 60), watch))
+    stop = Stop(seconds=minutes * 60)
+    return _wrapped(trainer.go_on(there, changed, done, request, stop, watch))
 
 
 def load(path: PathLike, device: str = "auto") -> Model:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -62,11 +62,21 @@ def begin(
         place = Place(run, recipe, request, pack, share, cluster.local_device(device))
         if not share.rank:
             run.describe(config.dump(recipe), asdict(request))
-        return _train(place, None, stop, watch, source)
+        return _train(place, None, stop, watch, source, {})
 
 
-def go_on(run: Run, recipe: Recipe, request: Request, stop: Stop, watch: Watch) -> Outcome:
-    """Train on from the last checkpoint that is whole, or from the start where there is none."""
+def go_on(
+    run: Run,
+    recipe: Recipe,
+    changed: Mapping[str, object],
+    request: Request,
+    stop: Stop,
+    watch: Watch,
+) -> Outcome:
+    """Train on from the last checkpoint that is whole, or from the start where there is none.
+
+    ``changed`` are the options in which the recipe differs from the run's own.
+    """
     device, pack = machine.device(request.device), Pack.open(Path(request.data))
     if pack.content_hash != request.pack:
         raise ValueError(
@@ -77,7 +87,7 @@ def go_on(run: Run, recipe: Recipe, request: Request, stop: Stop, watch: Watch) 
     rehearse(recipe, pack, device)
     with cluster.joined(device) as share:
         place = Place(run, recipe, request, pack, share, cluster.local_device(device))
-        return _train(place, run.latest(), stop, watch, None)
+        return _train(place, run.latest(), stop, watch, None, changed)
 
 
 def rehearse(recipe: Recipe, pack: Pack, device: torch.device) -> None:
@@ -95,7 +105,12 @@ def rehearse(recipe: Recipe, pack: Pack, device: torch.device) -> None:
 
 
 def _train(
-    place: Place, last: Checkpoint | None, stop: Stop, watch: Watch, source: Source | None
+    place: Place,
+    last: Checkpoint | None,
+    stop: Stop,
+    watch: Watch,
+    source: Source | None,
+    changed: Mapping[str, object],
 ) -> Outcome:
     torch.set_num_threads(place.request.threads)
     stages = place.recipe.stages
@@ -104,6 +119,7 @@ def _train(
         if not place.share.rank:
             stack.enter_context(place.run.locked())
             stack.enter_context(record.log_file(place.run))
+            place.run.rewrite(config.dump(place.recipe), changed)
         stack.enter_context(signals(stop))
         for number in range(first, len(stages)):
             playing = session(place, number, last)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from purrtrait import config
 from purrtrait.config import Recipe
@@ -64,27 +62,6 @@ def sampler_folder(path: Path) -> Path:
     there = "it holds no sampler" if path.is_dir() else "there is no such folder"
     raise ValueError(
         f"{path}: {there}; expected a run (such as runs/portrait-01), a checkpoint or a bundle"
-    )
-
-
-def leave_path(run: Run, recipe: Recipe, changed: Mapping[str, Any]) -> None:
-    """Note that a run goes on with other options; its recipe up to here is kept beside the new."""
-    last = run.latest()
-    seen = last.images_seen if last else 0
-    before = run.path / f"recipe-until-{seen:09d}.toml"
-    number = 1
-    while before.exists():
-        before = run.path / f"recipe-until-{seen:09d}-{number}.toml"
-        number += 1
-    runs.write_text(before, (run.path / runs.RECIPE).read_text(encoding="utf-8"))
-    runs.write_text(run.path / runs.RECIPE, config.dump(recipe))
-    said = ", ".join(f"{name} = {value}" for name, value in changed.items())
-    log.warning(
-        "%s leaves its recorded path after %d images: %s (the recipe so far is in %s)",
-        run.path,
-        seen,
-        said,
-        before.name,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import os
@@ -80,6 +81,24 @@ class Run:
         write_text(self.path / RECIPE, recipe)
         write_text(self.path / REQUEST, json.dumps(request, indent=1) + "\n")
 
+    def rewrite(self, recipe: str, changed: Mapping[str, object]) -> None:
+        """Note the recipe (TOML) with which the run goes on; if options changed, keep the old one.
+
+        Another budget alone changes nothing of the mathematics, since no schedule looks at it.
+        """
+        if changed:
+            last = self.latest()
+            before = _free(self.path / f"recipe-until-{last.images_seen if last else 0:09d}.toml")
+            write_text(before, (self.path / RECIPE).read_text(encoding="utf-8"))
+            said = ", ".join(f"{name} = {value}" for name, value in changed.items())
+            log.warning(
+                "%s leaves its recorded path: %s (its recipe so far is kept in %s)",
+                self.path,
+                said,
+                before.name,
+            )
+        write_text(self.path / RECIPE, recipe)
+
     def forget_after(self, images_seen: int, stage: str) -> None:
         """Drop the scores and previews that lie after a checkpoint from which training goes on."""
         if self.scores.is_file():
@@ -143,6 +162,12 @@ def write_text(path: Path, text: str) -> None:
     temporary.write_text(text, encoding="utf-8")
     checkpoint.flush(temporary)
     temporary.replace(path)
+
+
+def _free(path: Path) -> Path:
+    """The path, or the first with a number that is free."""
+    others = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(1))
+    return next(p for p in itertools.chain([path], others) if not p.exists())
 
 
 def _age(path: Path) -> tuple[float, str]:
