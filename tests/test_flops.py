@@ -28,6 +28,8 @@ FORMULAS = {
     "wgan": ({"critic_moves": "1"}, FRESH),
     "wgan-gp": ({"critic_moves": "1", "penalty": "none"}, FRESH),
 }
+# portrait's game looks at reals in either player's loss, but its one forward pass serves both.
+FORMULAS["portrait"] = ({"penalty": "none"}, (3, 6, 1))
 FURTHER_MOVE = (1, 6, 2)
 
 

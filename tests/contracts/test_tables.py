@@ -13,7 +13,7 @@ import torch
 import helpers
 from purrtrait import config
 from purrtrait.assemble import build, options
-from purrtrait.assemble.tables import FROM_DATA, parameters
+from purrtrait.assemble.tables import GIVEN, parameters, wants
 from purrtrait.datasets import PARSERS
 from purrtrait.datasets.pack import Pack
 from purrtrait.losses import GAMES, PENALTIES
@@ -110,8 +110,8 @@ def test_levels(name: str) -> None:
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_schedules_are_pure(name: str) -> None:
-    needed = {n: 2 for n, p in parameters(SCHEDULES[name]).items() if p.default is ...}
-    schedule = SCHEDULES[name](**needed)
+    needed = {n: 1 for n, p in parameters(SCHEDULES[name]).items() if p.default is ...}
+    schedule = SCHEDULES[name](**needed, **dict.fromkeys(wants(SCHEDULES[name]), 1000))
     now = Progress(images_seen=100, moves={"generator": 3})
     assert schedule(now) == schedule(now)
     assert isinstance(float(schedule(Progress())), float)
@@ -162,4 +162,4 @@ def test_recipes_are_built_for_large_pictures_without_memory(name: str, size: in
 def test_what_the_data_say_no_recipe_can() -> None:
     for entries in FACTORIES.values():
         for factory in entries.values():
-            assert not set(FROM_DATA) & set(parameters(factory))
+            assert not set(GIVEN) & set(parameters(factory))

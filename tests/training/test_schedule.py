@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from purrtrait.training.schedule import bursts, constant, decay, linear
+from purrtrait.training.schedule import bursts, constant, decay, ending, linear
 from purrtrait.types import Progress
 
 
@@ -32,6 +32,14 @@ def test_bursts_of_the_wasserstein_critic() -> None:
     found = [moves(Progress(moves={"generator": n})) for n in (0, 24, 25, 499, 500, 501, 1000)]
     assert found == [100, 100, 5, 5, 100, 5, 100]
     assert moves(Progress()) == 100
+
+
+def test_ending_waits_for_the_last_share_of_the_budget() -> None:
+    rate = ending(2e-4, 2e-5, share=0.4, budget=1000)
+    expected = [2e-4, 2e-4, 1.1e-4, 2e-5, 2e-5]
+    assert [rate(at(n)) for n in (0, 600, 800, 1000, 5000)] == pytest.approx(expected)
+    with pytest.raises(ValueError, match="part of the budget"):
+        ending(1, 0, share=1.5, budget=10)
 
 
 def test_impossible_ones_are_refused_in_words() -> None:

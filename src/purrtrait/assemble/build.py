@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import nn
 
 from purrtrait.assemble.options import as_part, checked
-from purrtrait.assemble.tables import NETWORKS, PARTS, Table, lookup, parameters, takes_from_data
+from purrtrait.assemble.tables import NETWORKS, PARTS, Table, lookup, parameters, wants
 from purrtrait.config import Part, Stage
 from purrtrait.networks.blocks import channels_last
 from purrtrait.objectives import OBJECTIVES
@@ -18,6 +18,8 @@ from purrtrait.sampling import LEVELS
 from purrtrait.training import OPTIMISERS, SCHEDULES
 from purrtrait.training.state import Pace
 from purrtrait.types import Draw, Level, Objective, Schedule
+
+Known: TypeAlias = Mapping[str, int]  # size, channels, budget
 
 
 @dataclass(frozen=True)
@@ -43,19 +45,20 @@ def stage(recipe: Stage, shape: Shape, seed: int, device: torch.device) -> Built
 
     The weights at the start are a function of (seed, stage, player).
     """
-    level_options = arguments(LEVELS, "level", recipe.level, shape)
+    known = {"size": shape.size, "channels": shape.channels, "budget": recipe.budget}
+    level_options = arguments(LEVELS, "level", recipe.level, known)
     level: Level = LEVELS[recipe.level.name](**level_options)
-    networks, described = players(recipe, Shape(level.size, shape.channels), seed)
+    known["size"] = level.size
+    networks, described = players(recipe, known, seed)
     factory = lookup(OBJECTIVES, "objective", recipe.objective.name)
-    objective: Objective = factory(
-        **networks, **arguments(OBJECTIVES, "objective", recipe.objective, shape)
-    )
+    options = arguments(OBJECTIVES, "objective", recipe.objective, known)
+    objective: Objective = factory(**networks, **options)
     drawer = next(n for n, player in objective.players().items() if player is objective.subject())
     channels_last(objective.to(device))
     return Built(
         level,
         objective.train(),
-        {name: pace(recipe, name) for name in recipe.players},
+        {name: pace(recipe, name, known) for name in recipe.players},
         {
             "name": recipe.name,
             "prefix": f"{recipe.name}/",
@@ -66,7 +69,7 @@ def stage(recipe: Stage, shape: Shape, seed: int, device: torch.device) -> Built
 
 
 def players(
-    recipe: Stage, shape: Shape, seed: int
+    recipe: Stage, known: Known, seed: int
 ) -> tuple[dict[str, nn.Module], dict[str, dict[str, Any]]]:
     """The networks of a stage by name, and how to build each of them again."""
     roles = parameters(lookup(OBJECTIVES, "objective", recipe.objective.name))
@@ -74,7 +77,7 @@ def players(
     described: dict[str, dict[str, Any]] = {}
     for name, player in recipe.players.items():
         table = NETWORKS[roles[name].hint]
-        options = arguments(table, name, player.network, shape)
+        options = arguments(table, name, player.network, known)
         described[name] = {"name": player.network.name, "options": options}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(Draw(seed, recipe.name, 0).key(f"weights of {name}") >> 65)
@@ -82,35 +85,36 @@ def players(
     return networks, described
 
 
-def pace(recipe: Stage, name: str) -> Pace:
+def pace(recipe: Stage, name: str, known: Known) -> Pace:
     """How a player steps."""
     player = recipe.players[name]
-    options = arguments(OPTIMISERS, "optimiser", player.optimiser, None)
-    return Pace(OPTIMISERS[player.optimiser.name](**options), schedule(player.lr), player.clamp)
+    options = arguments(OPTIMISERS, "optimiser", player.optimiser, known)
+    return Pace(
+        OPTIMISERS[player.optimiser.name](**options), schedule(player.lr, known), player.clamp
+    )
 
 
-def schedule(part: Part) -> Schedule:
+def schedule(part: Part, known: Known) -> Schedule:
     """A schedule from its part."""
     made: Schedule = lookup(SCHEDULES, "schedule", part.name)(
-        **arguments(SCHEDULES, "schedule", part, None)
+        **arguments(SCHEDULES, "schedule", part, known)
     )
     return made
 
 
-def arguments(table: Table, kind: str, part: Part, shape: Shape | None) -> dict[str, Any]:
-    """Every argument of a part's factory but networks: as said, by default, or from the data."""
+def arguments(table: Table, kind: str, part: Part, known: Known) -> dict[str, Any]:
+    """Every argument of a part's factory but networks: as said, by default, or as given."""
     factory = lookup(table, kind, part.name)
-    given = {name: getattr(shape, name) for name in takes_from_data(factory)}
-    made = dict(given)
+    made: dict[str, Any] = {name: known[name] for name in wants(factory)}
     for name, entry in parameters(factory).items():
         value = part.options.get(name, entry.default)
         match entry.kind:
             case "part":
                 inner = as_part(value, (kind, name))
                 table_of = PARTS[name]
-                made[name] = table_of[inner.name](**arguments(table_of, name, inner, shape))
+                made[name] = table_of[inner.name](**arguments(table_of, name, inner, known))
             case "schedule":
-                made[name] = schedule(as_part(value, (kind, name)))
+                made[name] = schedule(as_part(value, (kind, name)), known)
             case "plain":
                 made[name] = checked((kind, name), entry, value)
             case _:

@@ -20,6 +20,7 @@ from purrtrait.assemble.tables import (
     lookup,
     nearest,
     parameters,
+    wants,
 )
 from purrtrait.config import Part, Player, Recipe, Stage
 from purrtrait.objectives import OBJECTIVES
@@ -96,6 +97,12 @@ def override(recipe: Recipe, settings: Mapping[str, str]) -> tuple[Recipe, dict[
             done[hit.name] = value
         recipe = check(config.parse(data, f"{recipe.name} with {key}={text}"))
     return recipe, done
+
+
+def looks_at_budget(recipe: Recipe) -> bool:
+    """Whether another budget would change how the same images are learnt from."""
+    named = [o.value["name"] for o in listed(recipe) if isinstance(o.value, dict)]
+    return any("budget" in wants(SCHEDULES[name]) for name in named)
 
 
 def checked(path: tuple[str, ...], parameter: Parameter, value: Any) -> Any:

@@ -23,8 +23,8 @@ NETWORKS: dict[object, Table] = {Generator: GENERATORS, Critic: CRITICS, Encoder
 # These parameters are named in the recipe and looked up; all others are plain options.
 PARTS: dict[str, Table] = {"game": GAMES, "penalty": PENALTIES}
 
-# What the data say and no recipe can.
-FROM_DATA = ("size", "channels")
+# What the data and the stage say, and no factory's options in a recipe can.
+GIVEN = ("size", "channels", "budget")
 
 # What a recipe need not say about parameters that are things rather than plain values.
 DEFAULTS: dict[str, Any] = {"penalty": "none", "critic_moves": 1.0, "input_noise": 0.0}
@@ -70,7 +70,7 @@ def parameters(factory: Callable[..., Any]) -> dict[str, Parameter]:
     return {
         name: Parameter(name, hints.get(name), _default(name, entry), words.get(name, ""))
         for name, entry in inspect.signature(factory).parameters.items()
-        if name not in FROM_DATA
+        if name not in GIVEN
     }
 
 
@@ -81,10 +81,10 @@ def meanings(factory: Callable[..., Any]) -> dict[str, str]:
     return {name: re.sub(r"\s+", " ", text) for name, text in found}
 
 
-def takes_from_data(factory: Callable[..., Any]) -> tuple[str, ...]:
-    """Which of size and channels the factory wants to know."""
+def wants(factory: Callable[..., Any]) -> tuple[str, ...]:
+    """Which of the given things (size, channels, budget) the factory wants to know."""
     known = inspect.signature(factory).parameters
-    return tuple(name for name in FROM_DATA if name in known)
+    return tuple(name for name in GIVEN if name in known)
 
 
 def _default(name: str, entry: inspect.Parameter) -> Any:

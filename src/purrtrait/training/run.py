@@ -84,7 +84,7 @@ class Run:
     def rewrite(self, recipe: str, changed: Mapping[str, object]) -> None:
         """Note the recipe (TOML) with which the run goes on; if options changed, keep the old one.
 
-        Another budget alone changes nothing of the mathematics, since no schedule looks at it.
+        Another budget is a change only where a schedule looks at it.
         """
         if changed:
             last = self.latest()

@@ -52,6 +52,24 @@ def decay(start: float, factor: float, every_images: int, floor: float = 0.0) ->
     return lambda now: max(floor, start * factor ** (now.images_seen // every_images))
 
 
+def ending(start: float, end: float, share: float, budget: int) -> Schedule:
+    """The same number until the last share of the budget, then in a straight line to another.
+
+    The one schedule that looks at the stage's budget: with another budget it runs another way.
+
+    Args:
+        start: the number until the end begins
+        end: the number when the budget is used up
+        share: the last part of the budget in which it changes, such as 0.4
+        budget: the stage's budget in real pictures
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"share is {share}; expected a part of the budget, above 0 and up to 1")
+    return linear(
+        start, end, until_images=budget, from_images=budget - max(1, round(share * budget))
+    )
+
+
 def bursts(
     usual: float, burst: float, first: int = 25, every: int = 500, player: str = "generator"
 ) -> Schedule:
@@ -79,5 +97,6 @@ SCHEDULES: dict[str, Callable[..., Schedule]] = {
     "constant": constant,
     "linear": linear,
     "decay": decay,
+    "ending": ending,
     "bursts": bursts,
 }
