@@ -134,7 +134,8 @@ def textbook(recipe: Recipe, size: int) -> Iterator[int]:
     while True:
         for _ in range(max(1, round(objective.critic_moves(Progress(moves={"generator": 99}))))):
             reals = data[torch.randint(PICTURES, (stage.batch,))].contiguous()
-            exchange = Exchange(critic, reals, fakes(generator, stage.batch).detach(), Draw(0, "", moves))
+            drawn = fakes(generator, stage.batch).detach()
+            exchange = Exchange(critic, reals, drawn, Draw(0, "", moves))
             cost = (objective.game.critic(exchange) + penalty(exchange, moves)).mean()
             backward(cost, steps["critic"], critic.parameters())
             objective.clip_critic()
@@ -220,7 +221,7 @@ def main() -> None:
     best = max(rates.values())
     print(f"torch {torch.__version__}, {asked.threads} threads, load at the start {load:.2f}")
     print(", ".join(f"{name} {rate:.0f} GFLOP/s" for name, rate in rates.items()))
-    print("\n| case | images/s | GFLOP an image | share of the best rate | textbook images/s | ratio |")
+    print("\n| case | images/s | GFLOP an image | share of best rate | textbook images/s | ratio |")
     print("|---|---|---|---|---|---|")
     rows = {}
     for name in [n for n in asked.only.split(",") if n] or CASES:
