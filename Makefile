@@ -9,7 +9,8 @@ DEV_STAMP := $(VENV)/.installed-dev
 
 run: $(STAMP)
 	$(BIN)/purrtrait prepare kittens --size 32
-	$(BIN)/purrtrait train portrait --data packs/kittens-32 --seed 1
+	if [ -f runs/kittens-01/run.json ]; then $(BIN)/purrtrait resume runs/kittens-01; \
+	else $(BIN)/purrtrait train portrait --data packs/kittens-32 --seed 1 --name kittens; fi
 
 test: lint types rooms
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST)

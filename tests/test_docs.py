@@ -6,12 +6,15 @@ import importlib.util
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import click
 import pytest
 
-from purrtrait import config
+import purrtrait
+from purrtrait import cli, config
 from purrtrait.training.record import SCORES
 
 ROOT = Path(__file__).parents[1]
@@ -62,7 +65,43 @@ def test_every_room_is_on_the_map() -> None:
     assert not missing, f"docs/architecture.md says nothing of {', '.join(missing)}"
 
 
-# The options of the command line are held to docs/cli.md here, once that page is written.
+def _commands(command: click.Command, path: str = "") -> Iterator[tuple[str, click.Command]]:
+    match command:
+        case click.Group():
+            for name, below in command.commands.items():
+                yield from _commands(below, f"{path} {name}".strip())
+        case _:
+            yield path, command
+
+
+@pytest.mark.parametrize(("name", "command"), list(_commands(cli.main)))
+def test_every_command_and_option_is_on_its_page(name: str, command: click.Command) -> None:
+    text = (DOCS / "cli.md").read_text("utf-8")
+    section = re.search(rf"^## {name}$(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    assert section, f"docs/cli.md has no section '{name}'"
+    said = set(re.findall(r"^\| `(--[a-z-]+(?:/--[a-z-]+)?)[ `]", section[1], re.MULTILINE))
+    options = [p for p in command.params if isinstance(p, click.Option)]
+    assert said == {"/".join([*p.opts, *p.secondary_opts]) for p in options}
+
+
+def test_every_public_name_is_on_its_page() -> None:
+    text = (DOCS / "python.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)(?:\(.*?\))?` \|", text, re.MULTILINE)
+    assert sorted(rows) == sorted(purrtrait.__all__)
+
+
+def test_the_readme_lists_the_recipes() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    rows = re.findall(r"^\| `([a-z0-9-]+)` \|", text, re.MULTILINE)
+    # The default recipe may be named before its file is there.
+    assert set(rows) | {"portrait"} == set(config.shipped()) | {"portrait"}
+
+
+def test_the_readme_leads_somewhere() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        if not target.startswith(("http", "docs/images/")):
+            assert (ROOT / target).exists(), target
 
 
 @pytest.mark.parametrize(

@@ -26,12 +26,12 @@ def run(arguments: list[str]) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except click.exceptions.Abort:
-        return _say("stopped", 130)
-    except KeyboardInterrupt:
+    except (click.exceptions.Abort, KeyboardInterrupt):  # click makes the one of the other
         return _say("stopped at once", 130)
     except ValueError as error:
         return _say(str(error), BAD_INPUT)
+    except MemoryError:
+        return _say("not enough memory; a smaller batch, width or size needs less", FAILED)
     except (OSError, RuntimeError) as error:
         return _say(f"{type(error).__name__}: {error}", FAILED)
     except SystemExit as leave:

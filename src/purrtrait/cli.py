@@ -195,15 +195,11 @@ def sample(path: str, out: Path | None, as_json: bool, **asked: Any) -> None:
     """Draw new portraits: single PNGs and a grid."""
     from purrtrait import face, studio
 
+    warmth = arguments.temperature(asked["temperature"])
+    rows = arguments.temperatures(asked["temperatures"])
     model = face.load(path, asked["device"] or "auto")
-    made = studio.draw(
-        model,
-        studio.place(out, Path(path).resolve().name),
-        asked["count"],
-        asked["seed"],
-        asked["temperature"],
-        arguments.temperatures(asked["temperatures"]),
-    )
+    place = studio.place(out, Path(path).resolve().name)
+    made = studio.draw(model, place, asked["count"], asked["seed"], warmth, rows)
     _print({name: str(value) for name, value in made.items()}, as_json)
 
 
@@ -294,4 +290,19 @@ def _print(facts: Mapping[str, Any], as_json: bool) -> None:
         return
     width = max(map(len, facts), default=0)
     for name, value in facts.items():
-        click.echo(f"{name.replace('_', ' '):<{width}}  {value}")
+        click.echo(f"{name.replace('_', ' '):<{width}}  {_words(value)}")
+
+
+def _words(value: Any) -> str:
+    """A fact in a line of text."""
+    match value:
+        case dict():
+            return ", ".join(f"{name} {_words(part)}" for name, part in value.items()) or "none"
+        case list():
+            return ", ".join(map(_words, value)) or "none"
+        case float():
+            return f"{value:.4g}"
+        case bool():
+            return "yes" if value else "no"
+        case _:
+            return str(value)

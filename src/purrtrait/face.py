@@ -13,9 +13,11 @@ import torch
 from pydantic import ValidationError
 
 from purrtrait import config, machine, trainer, wrapping
-from purrtrait.assemble import options
+from purrtrait.assemble import build, options
 from purrtrait.assemble.stages import Request
-from purrtrait.config import Recipe, Upkeep
+from purrtrait.assemble.tables import nearest
+from purrtrait.config import Recipe, Stage, Upkeep
+from purrtrait.datasets import manifest
 from purrtrait.datasets.order import Order
 from purrtrait.datasets.pack import Pack
 from purrtrait.datasets.prepare import no_report
@@ -26,8 +28,10 @@ from purrtrait.sampling.latents import latents
 from purrtrait.trainer import Outcome, Source, Watch
 from purrtrait.training import checkpoint
 from purrtrait.training import run as runs
+from purrtrait.training.checkpoint import Checkpoint
 from purrtrait.training.session import Stop
-from purrtrait.types import Latents, Progress, Sampler
+from purrtrait.training.state import State
+from purrtrait.types import Batch, Latents, Progress, Sampler
 
 PathLike = str | Path
 SEEDS = 10_000  # a seed that nobody chose is one of so many
@@ -57,8 +61,9 @@ class Model:
         Portrait i depends on (seed, i, temperature) alone: another count gives the same ones, and
         another batch size the same within one grey level.
         """
-        if count < 1:
-            raise ValueError(f"count is {count}; expected at least 1 portrait")
+        for word, number in (("count", count), ("batch", batch)):
+            if number < 1:
+                raise ValueError(f"{word} is {number}; expected at least 1 portrait")
         z = self.latents(count, seed, temperature)
         return np.concatenate([self.draw(rows) for rows in z.split(batch)])
 
@@ -122,19 +127,19 @@ def train(
     each step. ValueError says what is wrong before anything is made.
     """
     chosen, _ = options.override(options.find(recipe), _with_budget(settings, budget))
+    named, root = _plain(name or chosen.name), Path(runs_folder)
+    if root.exists() and not root.is_dir():
+        raise ValueError(f"{root} is a file; expected the folder of the runs, such as runs")
     request = Request(
-        str(Path(data).resolve()),
+        _pack_folder(data),
         1 + secrets.randbelow(SEEDS) if seed is None else seed,
         device,
         threads or machine.threads(),
         _upkeep(upkeep).model_dump(),
     )
-    source = _source(start_from, players, chosen) if start_from is not None else None
+    source = _source(start_from, players, chosen, request)
     stop = Stop(seconds=minutes * 60)
-    outcome = trainer.begin(
-        chosen, request, Path(runs_folder), name or chosen.name, stop, watch, source
-    )
-    return _wrapped(outcome)
+    return _wrapped(trainer.begin(chosen, request, root, named, stop, watch, source))
 
 
 def resume(
@@ -155,15 +160,25 @@ def resume(
     """
     there = runs.open_run(Path(run))
     recipe = config.read(there.path / runs.RECIPE)
-    changed, _ = options.override(recipe, _with_budget(None, budget))
-    changed, done = options.override(changed, settings or {})
+    longer, spent = options.override(recipe, _with_budget(None, budget))
+    changed, done = options.override(longer, settings or {})
+    done |= spent if longer != recipe and options.looks_at_budget(changed) else {}
     known = Request(**there.request())
     request = replace(
         known,
-        data=known.data if data is None else str(Path(data).resolve()),
+        data=known.data if data is None else _pack_folder(data),
         device=device or known.device,
         threads=threads or known.threads,
     )
+    last = there.latest()
+    if last is None and there.found():
+        raise ValueError(
+            f"no checkpoint in {there.checkpoints} can be read (see above); begin a new run, or "
+            "use the version that wrote them"
+        )
+    for stage in changed.stages:
+        if done and last and last.stage == stage.name:
+            _expect_fit(stage, request, last, tuple(stage.players))
     stop = Stop(seconds=minutes * 60)
     return _wrapped(trainer.go_on(there, changed, done, request, stop, watch))
 
@@ -204,10 +219,52 @@ def _upkeep(asked: Mapping[str, Any] | None) -> Upkeep:
         raise config.complain(error, "the upkeep of the run") from None
 
 
-def _source(path: PathLike, players: Sequence[str], recipe: Recipe) -> Source:
+def _plain(name: str) -> str:
+    """A name that is that of one folder."""
+    if not name.strip(". ") or set(name) & set("/\\:\0"):
+        raise ValueError(f"--name {name}: expected the name of one folder, such as kittens")
+    return name
+
+
+def _pack_folder(path: PathLike) -> str:
+    """The absolute path of a pack; ValueError with the nearest name if there is no such folder."""
+    folder = Path(path).resolve()
+    if not folder.is_dir():
+        known = {found.parent.name for found in folder.parent.glob(f"*/{manifest.FILE}")}
+        raise ValueError(
+            f"there is no pack {path}.{nearest(folder.name, known)} {manifest.HOW_TO_MAKE_ONE}"
+        )
+    return str(folder)
+
+
+def _source(
+    path: PathLike | None, players: Sequence[str], recipe: Recipe, request: Request
+) -> Source | None:
+    if path is None:
+        if players:
+            raise ValueError("players hand weights on from another run: name it with --start-from")
+        return None
     found = checkpoint.read(wrapping.checkpoint_folder(Path(path)))
     known = tuple(recipe.stages[0].players)
     for player in players:
         if player not in known:
-            raise ValueError(f"unknown player '{player}'; this recipe's are: {', '.join(known)}")
-    return found, tuple(players) or known
+            raise ValueError(
+                f"unknown player '{player}'.{nearest(player, known)} This recipe's are: "
+                f"{', '.join(known)}"
+            )
+    chosen = tuple(players) or known
+    _expect_fit(recipe.stages[0], request, found, chosen)
+    return found, chosen
+
+
+def _expect_fit(
+    stage: Stage, request: Request, found: Checkpoint, players: tuple[str, ...]
+) -> None:
+    """ValueError, before anything is written, if saved weights do not fit a stage's networks."""
+    pack, here = Pack.open(Path(request.data)), torch.device("cpu")
+    built = build.stage(stage, build.Shape(pack.size, pack.channels), request.seed, here)
+    State(built.objective, built.paces, _no_batch, 0.0, 1).start_from(found.training(), players)
+
+
+def _no_batch(now: Progress) -> Batch:
+    raise AssertionError("nothing is trained where weights are only tried on")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,10 @@ def place(out: Path | None, name: str) -> Path:
         raise ValueError(
             f"{out} is there and not empty; nothing is overwritten, choose another --out"
         )
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"the folder {out} cannot be made ({error.strerror})") from None
     return out
 
 
@@ -85,12 +87,12 @@ def _pack(pack: Pack) -> dict[str, Any]:
         "held_out": len(pack.rows("held-out")),
         "size": pack.size,
         "channels": pack.channels,
-        "labels": ", ".join(f"{k} ({n})" for k, n in pack.manifest.labels.items()) or "none",
+        "labels": dict(pack.manifest.labels),
         "flip_natural": pack.flip_natural,
         "quarantined": len(pack.manifest.quarantined),
         "content": pack.content_hash,
         "credit": pack.manifest.credit,
-        "made": json.dumps(pack.manifest.order),
+        "made": dict(pack.manifest.order),
     }
 
 
@@ -101,12 +103,12 @@ def _run(run: runs.Run) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "kind": "run",
         "recipe": f"{recipe.name}: {recipe.summary}",
-        "stages": ", ".join(f"{s.name} ({s.budget:,} images)" for s in recipe.stages),
+        "budgets": {stage.name: stage.budget for stage in recipe.stages},
         "data": asked["data"],
         "seed": asked["seed"],
         "device": asked["device"],
         "threads": asked["threads"],
-        "checkpoints": ", ".join(found.name for found in run.found()) or "none",
+        "checkpoints": [found.name for found in run.found()],
     }
     return facts | (_checkpoint(last) | {"kind": "run"} if last else {})
 
@@ -118,32 +120,32 @@ def _checkpoint(found: checkpoint.Checkpoint) -> dict[str, Any]:
         "stage": found.stage,
         "images_seen": now["images_seen"],
         "steps": now["steps"],
-        "moves": ", ".join(f"{player} {n}" for player, n in now["moves"].items()),
-        "scores": ", ".join(f"{name} {value:.4g}" for name, value in now["scores"].items()),
-        "players": ", ".join(_players(found)),
+        "moves": now["moves"],
+        "scores": now["scores"],
+        "parameters": _parameters(found),
         **_described(found.path),
     }
 
 
-def _players(found: checkpoint.Checkpoint) -> list[str]:
+def _parameters(found: checkpoint.Checkpoint) -> dict[str, int]:
+    """How many parameters each player has."""
     counts: dict[str, int] = {}
     for name, tensor in found.training().items():
         kind, player, *_ = name.split("/")
         if kind == "player" and "running_" not in name and "num_batches" not in name:
             counts[player] = counts.get(player, 0) + tensor.numel()
-    return [f"{player} ({n:,} parameters)" for player, n in counts.items()]
+    return counts
 
 
 def _described(path: Path) -> dict[str, Any]:
     said = bundle.describe(path)
-    drawers = [
-        f"{s['name']}: {s['drawer']['name']} {s['drawer']['options']}" for s in said["stages"]
-    ]
+    stages = said["stages"]
     return {
         "size": said["size"],
         "channels": said["channels"],
-        "latent": f"{said['latent_size']} numbers, {said['prior']}",
-        "drawers": "; ".join(drawers),
+        "latent_size": said["latent_size"],
+        "prior": said["prior"],
+        "drawers": {s["name"]: [s["drawer"]["name"], s["drawer"]["options"]] for s in stages},
         "written_by": f"purrtrait {said['version']}",
         "credit": said["credit"],
     }

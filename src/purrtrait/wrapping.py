@@ -55,6 +55,8 @@ def checkpoint_folder(path: Path) -> Path:
 
 def sampler_folder(path: Path) -> Path:
     """The folder with a sampler that a path means: a bundle, a checkpoint, or a run's last one."""
+    if (path / checkpoint.FACTS).is_file():
+        return checkpoint.read(path).path  # whole, byte by byte
     if (path / bundle.DESCRIPTION).is_file():
         return path
     if (path / runs.REQUEST).is_file():

@@ -38,13 +38,14 @@ def describe(path: Path) -> dict[str, Any]:
     """What sampler.json in a bundle or checkpoint says; ValueError if that cannot be read."""
     try:
         said: dict[str, Any] = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        schema = int(said["schema"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{path} is neither a bundle nor a checkpoint: {DESCRIPTION} cannot be read ({error})"
         ) from None
-    if said["schema"] > SCHEMA:
+    if schema > SCHEMA:
         raise ValueError(
-            f"{path} has schema {said['schema']}, written by purrtrait {said['version']}; this "
+            f"{path} has schema {schema}, written by purrtrait {said['version']}; this "
             f"version reads up to {SCHEMA}. Install that version or a later one"
         )
     return said

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from purrtrait.types import Draw, Latents, Prior
@@ -13,8 +15,11 @@ def latents(
     """Latents (count, size) of a prior, the rows ``first`` ... ``first + count - 1`` of a seed.
 
     Row i depends on (seed, i) alone, whatever the count. ``temperature`` multiplies them: below 1
-    portraits are more alike and often better, above 1 more daring.
+    portraits are more alike and often better, above 1 more daring. ValueError if it is negative or
+    no number.
     """
+    if not 0 <= temperature < math.inf:
+        raise ValueError(f"temperature is {temperature}; expected a number from 0, such as 0.8")
     rows = range(first, first + count)
     drawn = [Draw(seed, "sample", row).prior(prior, (1, size), "latents") for row in rows]
     return temperature * torch.cat([torch.empty(0, size), *drawn])

@@ -1,0 +1,121 @@
+"""Which pictures come when: every row once a round, by the place on the clock alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from purrtrait.datasets.batches import Feed
+from purrtrait.images.resize import to_images
+from purrtrait.types import Progress, Share
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (30, 8, 8, 3), dtype=np.uint8)
+ROWS = np.arange(4, 27)  # 23 of them, not from the first on
+
+
+def feed(batch: int = 5, seed: int = 1, stage: str = "base", **more: Any) -> Feed:
+    return Feed(IMAGES, ROWS, batch, seed, stage, **more)
+
+
+def rows(made: Feed, count: int, first: int = 0) -> list[int]:
+    """The rows of so many images, in order."""
+    found: list[int] = []
+    while len(found) < count:
+        found += made.picked(first + len(found)).tolist()
+    return found[:count]
+
+
+@pytest.mark.parametrize("batch", [1, 5, 23, 24, 100])
+def test_every_row_comes_once_a_round(batch: int) -> None:
+    made = feed(batch)
+    assert len(made) == 23
+    seen = rows(made, 23 * 5)
+    for number in range(5):
+        assert sorted(seen[23 * number : 23 * (number + 1)]) == ROWS.tolist()
+
+
+def test_each_round_has_an_order_of_its_own() -> None:
+    seen = rows(feed(), 23 * 5)
+    orders = {tuple(seen[23 * number : 23 * (number + 1)]) for number in range(5)}
+    assert len(orders) == 5
+    assert tuple(ROWS) not in orders
+
+
+def test_rows_follow_from_seed_stage_and_clock_alone() -> None:
+    made = feed()
+    late = made.picked(1000)
+    assert np.array_equal(late, feed().picked(1000))
+    made.picked(3)
+    assert np.array_equal(late, made.picked(1000))
+    assert rows(feed(batch=5), 100) == rows(feed(batch=7), 100)  # the order of a round is its own
+    assert rows(feed(seed=2), 23) != rows(feed(), 23)
+    assert rows(feed(stage="detail"), 23) != rows(feed(), 23)
+
+
+def test_torch_and_numpy_are_left_alone() -> None:
+    torch.manual_seed(0)
+    np.random.seed(0)
+    first = feed(mirror=0.5).portraits(Progress(7, position=2))
+    torch.manual_seed(9)
+    np.random.seed(9)
+    before = torch.get_rng_state()
+    assert torch.equal(first, feed(mirror=0.5).portraits(Progress(7, position=2)))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_portraits_are_the_pictures() -> None:
+    made = feed()
+    now = Progress(images_seen=20, position=4)
+    expected = to_images(IMAGES[made.picked(20)])
+    found = made.portraits(now)
+    assert found.shape == (5, 3, 8, 8)
+    assert torch.equal(found, expected)
+    assert found.min() >= -1
+    assert found.max() <= 1
+
+
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_shares_of_ranks_join_to_the_global_batch(ranks: int) -> None:
+    now = Progress(images_seen=18, position=3)
+    whole = feed(6, mirror=0.5)
+    parts = [feed(6, mirror=0.5, share=Share(rank, ranks)) for rank in range(ranks)]
+    joined = torch.cat([part.portraits(now) for part in parts])
+    assert torch.equal(joined, whole.portraits(now))
+    drawn = [part.draw(now).normal((6 // ranks, 4), "noise") for part in parts]
+    assert torch.equal(torch.cat(drawn), whole.draw(now).normal((6, 4), "noise"))
+
+
+def test_position_alone_decides_randomness() -> None:
+    made = feed()
+    at = [made.draw(Progress(seen, position=3)).normal((2, 2), "noise") for seen in (0, 50)]
+    assert torch.equal(*at)
+    other = made.draw(Progress(0, position=4)).normal((2, 2), "noise")
+    assert not torch.equal(at[0], other)
+
+
+def test_about_half_are_mirrored_and_only_when_asked() -> None:
+    for mirror, low, high in ((0.0, 0, 0), (0.5, 0.4, 0.6), (1.0, 1, 1)):
+        made = feed(400, mirror=mirror)
+        plain = to_images(IMAGES[made.picked(0)])
+        found = made.portraits(Progress(position=1))
+        flipped = (found == plain.flip(3)).flatten(1).all(1)
+        kept = (found == plain).flatten(1).all(1)
+        assert bool((flipped | kept).all())
+        assert low <= float(flipped.float().mean()) <= high
+
+
+def test_a_batch_larger_than_the_pack() -> None:
+    found = feed(60).picked(0)
+    assert len(found) == 60
+    assert np.bincount(found)[ROWS].tolist().count(3) == 60 - 2 * 23
+    assert set(np.bincount(found)[ROWS].tolist()) == {2, 3}
+
+
+def test_what_cannot_be_fed_is_said() -> None:
+    with pytest.raises(ValueError, match="multiple of 2"):
+        feed(5, share=Share(0, 2))
+    with pytest.raises(ValueError, match="no training pictures"):
+        Feed(IMAGES, ROWS[:0], 5, 0, "base")

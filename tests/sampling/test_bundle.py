@@ -1,0 +1,142 @@
+"""A bundle is all that it takes to draw, and says in words what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import purrtrait
+from helpers import TINY, files
+from purrtrait.datasets.pack import Pack
+from purrtrait.sampling import bundle
+from purrtrait.sampling.latents import latents
+from purrtrait.training.run import Run
+
+
+@pytest.fixture(scope="module")
+def made(kittens: Pack, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run."""
+    runs = tmp_path_factory.mktemp("runs")
+    return purrtrait.train(
+        "dcgan",
+        kittens.path,
+        runs_folder=runs,
+        budget=8,
+        seed=1,
+        device="cpu",
+        threads=1,
+        settings=TINY,
+        upkeep={"previews": 0, "tensorboard": False},
+    ).run
+
+
+@pytest.fixture
+def copy(made: Path, tmp_path: Path) -> Path:
+    """A bundle that a test may spoil."""
+    last = Run(made).latest()
+    assert last
+    bundle.write(tmp_path / "copy", last.path, "# A card")
+    return tmp_path / "copy"
+
+
+def respeak(path: Path, **changed: Any) -> None:
+    said = json.loads((path / bundle.DESCRIPTION).read_text())
+    (path / bundle.DESCRIPTION).write_text(json.dumps(said | changed))
+
+
+def test_a_bundle_is_three_files(copy: Path) -> None:
+    assert files(copy) == {"model.safetensors", "sampler.json", "README.md"}
+    assert (copy / "README.md").read_text() == "# A card"
+    last = {path.name for path in copy.iterdir()}
+    assert not any(name.startswith(".") for name in last)
+
+
+def test_the_card_says_whose_pictures(made: Path) -> None:
+    card = (made / "bundle" / "README.md").read_text("utf-8")
+    for words in ("David Revoy", "CC-BY-4.0", "dcgan", "16 x 16", "| seed | 1 |"):
+        assert words in card
+
+
+def test_it_draws_what_the_checkpoint_draws(made: Path, copy: Path) -> None:
+    last = Run(made).latest()
+    assert last
+    z = latents(3, 100, "normal", 0)
+    portraits = bundle.load(copy)(z)
+    assert torch.equal(portraits, bundle.load(last.path)(z))
+    assert portraits.shape == (3, 3, 16, 16)
+    assert portraits.abs().max() <= 1
+
+
+def test_networks_are_in_evaluation_mode_and_channels_last(copy: Path) -> None:
+    said = bundle.describe(copy)
+    drawer = bundle.build(said["stages"][0]["drawer"])
+    bundle.fill(drawer, load_file(copy / bundle.MODEL), "base/")
+    sampler: Any = bundle.load(copy)
+    assert not sampler.drawer.training
+    assert not any(p.requires_grad for p in sampler.drawer.parameters())
+    for name, value in sampler.drawer.state_dict().items():
+        assert torch.equal(value, drawer.state_dict()[name])
+        if value.dim() == 4:
+            assert value.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_drawing_is_repeatable_whatever_torch_has_drawn(copy: Path) -> None:
+    sampler, z = bundle.load(copy), latents(2, 100, "normal", 0)
+    torch.manual_seed(1)
+    first = sampler(z)
+    torch.manual_seed(2)
+    assert torch.equal(first, sampler(z))
+
+
+def test_no_stages_make_no_sampler() -> None:
+    assert bundle.join([], {}, torch.device("cpu")) is None
+
+
+def test_a_newer_schema_is_named(copy: Path) -> None:
+    respeak(copy, schema=bundle.SCHEMA + 1, version="7.0")
+    with pytest.raises(ValueError, match=r"schema 2, written by purrtrait 7\.0"):
+        bundle.load(copy)
+
+
+def test_an_unknown_network_is_named(copy: Path) -> None:
+    stages = bundle.describe(copy)["stages"]
+    stages[0]["drawer"]["name"] = "vast"
+    respeak(copy, stages=stages)
+    with pytest.raises(ValueError, match=r"'vast'.*it knows dcgan"):
+        bundle.load(copy)
+
+
+def test_weights_that_do_not_fit_are_refused(copy: Path) -> None:
+    weights = load_file(copy / bundle.MODEL)
+    gone = sorted(weights)[0]
+    save_file({k: v for k, v in weights.items() if k != gone}, copy / bundle.MODEL)
+    with pytest.raises(ValueError, match="do not fit"):
+        bundle.load(copy)
+
+
+@pytest.mark.parametrize("spoil", [b"", b"\x80\x04pickle", b"{}" * 50])
+def test_weights_that_are_no_safetensors_are_refused(copy: Path, spoil: bytes) -> None:
+    (copy / bundle.MODEL).write_bytes(spoil)
+    with pytest.raises(ValueError, match="cannot be read as safetensors"):
+        bundle.load(copy)
+
+
+@pytest.mark.parametrize("text", ["", "{", "{}", "[]", "3", '{"schema": null}', '{"schema": "x"}'])
+def test_a_description_that_says_nothing_is_refused(copy: Path, text: str) -> None:
+    (copy / bundle.DESCRIPTION).write_text(text)
+    with pytest.raises(ValueError, match=r"sampler\.json cannot be read"):
+        bundle.describe(copy)
+
+
+def test_missing_files_are_named(copy: Path) -> None:
+    (copy / bundle.MODEL).unlink()
+    with pytest.raises(ValueError, match=r"model\.safetensors"):
+        bundle.load(copy)
+    (copy / bundle.DESCRIPTION).unlink()
+    with pytest.raises(ValueError, match=r"sampler\.json"):
+        bundle.load(copy)

@@ -1,0 +1,99 @@
+"""What the machine offers: devices, and the threads that are really ours."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from purrtrait import machine
+
+
+@pytest.mark.parametrize(
+    ("quota", "cores", "expected"),
+    [
+        ("max 100000", 4, 4),
+        ("200000 100000", 4, 2),
+        ("250000 100000", 4, 2),
+        ("50000 100000", 4, 1),
+        ("800000 100000", 4, 4),
+        ("", 3, 3),
+        ("nonsense", 3, 3),
+        ("1 2 3", 3, 3),
+    ],
+)
+def test_threads_are_the_mask_cut_to_the_quota(
+    quota: str, cores: int, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "cpu.max"
+    file.write_text(quota + "\n")
+    monkeypatch.setattr(machine, "QUOTA", file)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(cores)), raising=False)
+    assert machine.threads() == expected
+
+
+def test_threads_without_mask_or_quota(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "QUOTA", tmp_path / "nothing")
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    assert machine.threads() == 6
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert machine.threads() == 1
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "offered"),
+    [
+        (False, False, ["cpu"]),
+        (True, False, ["cpu", "cuda"]),
+        (False, True, ["cpu", "mps"]),
+        (True, True, ["cpu", "mps", "cuda"]),
+    ],
+)
+def test_the_fastest_device_is_taken(
+    cuda: bool, mps: bool, offered: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2 * cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    assert machine.devices() == offered
+    assert machine.device() == torch.device(offered[-1])
+    for name in offered:
+        assert machine.device(name) == torch.device(name)
+    for name in {"cuda", "mps"} - set(offered):
+        with pytest.raises(ValueError, match=f"no device '{name}'; here are: cpu"):
+            machine.device(name)
+
+
+def test_which_graphics_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert machine.device("cuda:1") == torch.device("cuda", 1)
+    with pytest.raises(ValueError, match="'cuda:2'"):
+        machine.device("cuda:2")
+
+
+@pytest.mark.parametrize("name", ["", "gpu", "cpu:x", "cuda:-1", "meta", "cpu:1"])
+def test_what_is_no_device_is_said(name: str) -> None:
+    with pytest.raises(ValueError, match="here are: cpu"):
+        machine.device(name)
+
+
+@pytest.mark.parametrize(("rank", "first"), [(None, True), ("0", True), ("1", False)])
+def test_which_process_talks(
+    rank: str | None, first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RANK", raising=False)
+    if rank is not None:
+        monkeypatch.setenv("RANK", rank)
+    assert machine.first() is first
+
+
+def test_free_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "meminfo"
+    monkeypatch.setattr(machine, "MEMORY", file)
+    assert machine.free_memory_bytes() is None
+    file.write_text("MemTotal: 9 kB\nMemAvailable:     1000 kB\n")
+    assert machine.free_memory_bytes() == 1_024_000
