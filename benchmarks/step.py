@@ -163,7 +163,7 @@ def backward(
 ) -> None:
     """Zero, backward through all that a tutorial's tensors would reach, step."""
     optimiser.zero_grad()
-    cost.backward(inputs=list(reached))  # type: ignore[no-untyped-call]
+    cost.backward(inputs=list(reached))
     optimiser.step()
 
 

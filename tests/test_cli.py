@@ -467,7 +467,7 @@ WRONG: list[tuple[str, str]] = [
     ("train dcgan", "--data"),
     ("train dcgann --data P", "Did you mean 'dcgan'"),
     ("train nothing.toml --data P", "no recipe file nothing.toml"),
-    ("train broken.toml --data P", "not TOML"),
+    ("train broken.toml --data P", "cannot be read as a recipe"),
     ("train dcgan --data P", "--set pixels=16"),  # the recipe draws 64 px
     ("train dcgan --data PP TINY", "Did you mean"),
     ("train dcgan --data empty TINY", "is not a pack"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import reprlib
 import tomllib
 from importlib.resources import files
 from pathlib import Path
@@ -122,10 +123,12 @@ class Upkeep(Frozen):
 
 def complain(error: ValidationError, what: str) -> ValueError:
     """A pydantic error in a user's words: where, what was found, what was expected."""
+    # A stage that is wrong is also counted as missing; that second complaint helps nobody.
+    items = [item for item in error.errors() if item["type"] != "too_short"] or error.errors()
     lines = [
         f"  {'.'.join(str(place) for place in item['loc']) or '(the whole)'}: {item['msg']}"
-        f" (found {item['input']!r})"
-        for item in error.errors()
+        f" (found {reprlib.repr(item['input'])})"
+        for item in items
     ]
     return ValueError(f"{what} is not valid:\n" + "\n".join(lines))
 
@@ -142,8 +145,10 @@ def read(path: Path) -> Recipe:
     """The recipe in a TOML file; its name is the file's stem unless the file says another."""
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not TOML: {error}. See `purrtrait recipes show`.") from None
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"{path} cannot be read as a recipe in TOML ({error}); see `purrtrait recipes show`"
+        ) from None
     return parse({"name": path.stem} | data, str(path))
 
 

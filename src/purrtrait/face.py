@@ -176,6 +176,10 @@ def resume(
             f"no checkpoint in {there.checkpoints} can be read (see above); begin a new run, or "
             "use the version that wrote them"
         )
+    if budget is not None and last and budget <= last.images_seen:
+        raise ValueError(
+            f"--budget {budget}: the run has seen {last.images_seen} images already; expected more"
+        )
     for stage in changed.stages:
         if done and last and last.stage == stage.name:
             _expect_fit(stage, request, last, tuple(stage.players))

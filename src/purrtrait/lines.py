@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 
 from tqdm import tqdm
@@ -20,6 +21,7 @@ def show_log() -> None:
     """Show what purrtrait logs, from INFO upwards; everything goes to a run's own log file."""
     root = logging.getLogger("purrtrait")
     root.setLevel(logging.DEBUG)
-    handler = Lines(logging.INFO)
+    # Of several processes the first one speaks; the others only when something is wrong.
+    handler = Lines(logging.INFO if os.environ.get("RANK", "0") == "0" else logging.ERROR)
     handler.setFormatter(logging.Formatter("%(message)s"))
     root.handlers[:] = [handler]

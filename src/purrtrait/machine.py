@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from pathlib import Path
 
@@ -19,7 +20,9 @@ def device(name: str = "auto") -> torch.device:
     try:
         wanted = torch.device(name)
     except RuntimeError:
-        raise ValueError(f"unknown device '{name}'; here are: {', '.join(offered)}") from None
+        close = difflib.get_close_matches(name, offered, 1, 0.5)
+        near = "".join(f" Did you mean '{known}'?" for known in close)
+        raise ValueError(f"unknown device '{name}'.{near} Here are: {', '.join(offered)}") from None
     count = torch.cuda.device_count() if wanted.type == "cuda" else 1
     if wanted.type not in offered or (wanted.index or 0) >= count:
         raise ValueError(f"this machine has no device '{name}'; here are: {', '.join(offered)}")
@@ -35,11 +38,13 @@ def devices() -> list[str]:
 def threads() -> int:
     """Threads that this process may really use: the affinity mask, cut to the cgroup's quota.
 
-    More threads than cores slow every operation down many times over.
+    Several processes that torchrun started on this machine share them. More threads than cores
+    slow every operation down many times over.
     """
     allowed = getattr(os, "sched_getaffinity", None)
     cores = len(allowed(0)) if allowed else os.cpu_count() or 1
-    return max(1, min(cores, _quota(QUOTA)))
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return max(1, min(cores, _quota(QUOTA)) // processes)
 
 
 def _quota(path: Path) -> int:

@@ -6,16 +6,24 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Annotated, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import torch
+from annotated_types import Ge, Gt, Le, Lt
 from torch import Tensor, nn
 
 Images: TypeAlias = Tensor  # (B, C, H, W) float32; portraits in [-1, 1], details in [-2, 2]
 Latents: TypeAlias = Tensor  # (B, Z) float32; one row is one portrait, whatever the model
 Logits: TypeAlias = Tensor  # (B,) unbounded, higher is more real, for every critic
 Prior: TypeAlias = Literal["normal", "uniform"]
+
+# What a number among the options may be; a recipe with another one is refused in words.
+Count: TypeAlias = Annotated[int, Ge(1)]
+Amount: TypeAlias = Annotated[float, Ge(0)]
+Positive: TypeAlias = Annotated[float, Gt(0)]
+Chance: TypeAlias = Annotated[float, Ge(0), Le(1)]
+Decay: TypeAlias = Annotated[float, Ge(0), Lt(1)]
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def test_cross_entropy_is_torchs_and_stays_finite() -> None:
 
 def test_soft_labels_stay_in_their_ranges_and_flips_have_their_share() -> None:
     many = exchange([0.0] * 4000, [0.0] * 4000)
-    game = GAMES["non-saturating"](real=(0.7, 1.2), fake=(0.0, 0.3), flip=0.25)
+    game = GAMES["non-saturating"](real=(0.7, 1.2), fake=(0.0, 0.3), label_flip=0.25)
     (real,) = torch.autograd.grad(game.critic(many).sum(), [many.real])
     labels = 0.5 - real  # d/dv (softplus(v) - t v) = s(v) - t, at v = 0
     swapped = labels < 0.5

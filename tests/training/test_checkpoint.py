@@ -204,5 +204,6 @@ def test_scores_and_previews_after_a_checkpoint_are_dropped(tmp_path: Path) -> N
 
 def test_what_is_no_run_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "cats-01").mkdir()
+    (tmp_path / "cats-01" / runs.REQUEST).write_text("{}")
     with pytest.raises(ValueError, match=r"cats-01"):
         runs.open_run(tmp_path / "cats-02")

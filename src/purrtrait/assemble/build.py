@@ -49,7 +49,7 @@ def stage(recipe: Stage, shape: Shape, seed: int, device: torch.device) -> Built
     level_options = arguments(LEVELS, "level", recipe.level, known)
     level: Level = LEVELS[recipe.level.name](**level_options)
     known["size"] = level.size
-    networks, described = players(recipe, known, seed)
+    networks, described = players(recipe, known, seed, device)
     factory = lookup(OBJECTIVES, "objective", recipe.objective.name)
     options = arguments(OBJECTIVES, "objective", recipe.objective, known)
     objective: Objective = factory(**networks, **options)
@@ -69,7 +69,7 @@ def stage(recipe: Stage, shape: Shape, seed: int, device: torch.device) -> Built
 
 
 def players(
-    recipe: Stage, known: Known, seed: int
+    recipe: Stage, known: Known, seed: int, device: torch.device
 ) -> tuple[dict[str, nn.Module], dict[str, dict[str, Any]]]:
     """The networks of a stage by name, and how to build each of them again."""
     roles = parameters(lookup(OBJECTIVES, "objective", recipe.objective.name))
@@ -79,7 +79,10 @@ def players(
         table = NETWORKS[roles[name].hint]
         options = arguments(table, name, player.network, known)
         described[name] = {"name": player.network.name, "options": options}
-        with torch.random.fork_rng(devices=[]):
+        # Weights are drawn on the CPU whatever the device, so that they are the same everywhere;
+        # a rehearsal draws none.
+        cradle = torch.device("meta" if device.type == "meta" else "cpu")
+        with torch.random.fork_rng(devices=[]), cradle:
             torch.manual_seed(Draw(seed, recipe.name, 0).key(f"weights of {name}") >> 65)
             networks[name] = table[player.network.name](**options)
     return networks, described

@@ -66,7 +66,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def parameters(factory: Callable[..., Any]) -> dict[str, Parameter]:
     """What a recipe may say to a factory, by name, read off its signature and docstring."""
     words = meanings(factory)
-    hints = typing.get_type_hints(factory.__init__ if inspect.isclass(factory) else factory)
+    hints = typing.get_type_hints(
+        factory.__init__ if inspect.isclass(factory) else factory, include_extras=True
+    )
     return {
         name: Parameter(name, hints.get(name), _default(name, entry), words.get(name, ""))
         for name, entry in inspect.signature(factory).parameters.items()

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import relu, softplus
 
 from purrtrait.losses.exchange import Exchange, Game
+from purrtrait.types import Amount, Chance
 
 
 def cross_entropy(verdicts: Tensor, labels: Tensor | float) -> Tensor:
@@ -36,7 +37,7 @@ def _labels(
 def non_saturating(
     real: tuple[float, float] = (1.0, 1.0),
     fake: tuple[float, float] = (0.0, 0.0),
-    flip: float = 0.0,
+    label_flip: Chance = 0.0,
 ) -> Game:
     """The non-saturating GAN on logits (Goodfellow et al. 2014, "Generative adversarial nets").
 
@@ -45,13 +46,13 @@ def non_saturating(
     Args:
         real: range from which the labels of reals are drawn, such as [0.7, 1.2]
         fake: range from which the labels of fakes are drawn, such as [0.0, 0.3]
-        flip: probability with which the critic is shown a picture under the other label
+        label_flip: probability with which the critic is shown a picture under the other label
     """
 
     def critic(exchange: Exchange) -> Tensor:
         return cross_entropy(
-            exchange.real, _labels(exchange, "real", real, fake, flip)
-        ) + cross_entropy(exchange.fake, _labels(exchange, "fake", fake, real, flip))
+            exchange.real, _labels(exchange, "real", real, fake, label_flip)
+        ) + cross_entropy(exchange.fake, _labels(exchange, "fake", fake, real, label_flip))
 
     return Game(critic, lambda exchange: cross_entropy(exchange.fake, 1.0))
 
@@ -60,8 +61,8 @@ def least_squares(
     a: float = 0.0,
     b: float = 1.0,
     c: float = 1.0,
-    spread: float = 0.0,
-    flip: float = 0.0,
+    spread: Amount = 0.0,
+    label_flip: Chance = 0.0,
 ) -> Game:
     """LSGAN (Mao et al. 2017, "Least squares generative adversarial networks", equation 2).
 
@@ -72,13 +73,13 @@ def least_squares(
         b: what the critic should say of reals
         c: what the generator wants the critic to say of fakes
         spread: half-width of the range around a and b from which the critic's labels are drawn
-        flip: probability with which the critic is shown a picture under the other label
+        label_flip: probability with which the critic is shown a picture under the other label
     """
     low, high = (a - spread, a + spread), (b - spread, b + spread)
 
     def critic(exchange: Exchange) -> Tensor:
-        real = exchange.real - _labels(exchange, "real", high, low, flip)
-        fake = exchange.fake - _labels(exchange, "fake", low, high, flip)
+        real = exchange.real - _labels(exchange, "real", high, low, label_flip)
+        fake = exchange.fake - _labels(exchange, "fake", low, high, label_flip)
         return 0.5 * (real.square() + fake.square())
 
     return Game(critic, lambda exchange: 0.5 * (exchange.fake - c).square())

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from purrtrait.losses.exchange import Exchange, Penalty
-from purrtrait.types import Images, Logits
+from purrtrait.types import Amount, Images, Logits
 
 
 def squared_slope(verdicts: Logits, images: Images) -> Tensor:
@@ -23,7 +23,7 @@ def none() -> Penalty:
     return lambda exchange: exchange.reals.new_zeros(len(exchange.reals))
 
 
-def unit_norm(target: float = 1.0) -> Penalty:
+def unit_norm(target: Amount = 1.0) -> Penalty:
     """WGAN-GP (Gulrajani et al. 2017, equation 3): (|grad D(x)| - target)^2 between real and fake.
 
     x = u real + (1 - u) fake with one u in [0, 1) for each pair. Costs 1 D forward, 1 D for the

@@ -12,7 +12,7 @@ from purrtrait.networks.blocks import (
     initialise_normal,
     normalisation,
 )
-from purrtrait.types import Critic, Generator, Images, Latents, Logits, Prior
+from purrtrait.types import Amount, Count, Critic, Decay, Generator, Images, Latents, Logits, Prior
 
 
 class DcganGenerator(Generator):
@@ -35,12 +35,12 @@ class DcganGenerator(Generator):
         self,
         size: int,
         channels: int,
-        latent: int = 100,
-        width: int = 128,
+        latent: Count = 100,
+        width: Count = 128,
         normalisation: str = "batch",
         activation: str = "relu",
-        dropout: float = 0.0,
-        deviation: float = 0.02,
+        dropout: Decay = 0.0,
+        deviation: Amount = 0.02,
     ) -> None:
         super().__init__()
         self.latent_size = latent
@@ -79,11 +79,11 @@ class DcganCritic(Critic):
         self,
         size: int,
         channels: int,
-        width: int = 128,
+        width: Count = 128,
         normalisation: str = "batch",
         activation: str = "leaky-relu",
-        dropout: float = 0.0,
-        deviation: float = 0.02,
+        dropout: Decay = 0.0,
+        deviation: Amount = 0.02,
     ) -> None:
         super().__init__()
         doublings = halvings(size) - 1

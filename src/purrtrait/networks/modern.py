@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu, relu
 
 from purrtrait.networks.blocks import halvings
-from purrtrait.types import Critic, Generator, Images, Latents, Logits, Prior
+from purrtrait.types import Count, Critic, Generator, Images, Latents, Logits, Prior
 
 SLOPE = 0.2  # of the critic's leaky rectifiers
 DEVIATION = 0.02  # of the modulation's weights at the start: nearly plain batch norm
@@ -68,7 +68,7 @@ class ModernGenerator(Generator):
     prior: Prior = "normal"
 
     def __init__(
-        self, size: int, channels: int, latent: int = 128, width: int = 32, least: int = 16
+        self, size: int, channels: int, latent: Count = 128, width: Count = 32, least: Count = 16
     ) -> None:
         super().__init__()
         self.latent_size = latent
@@ -102,7 +102,7 @@ class ModernCritic(Critic):
         least: the fewest maps at any size
     """
 
-    def __init__(self, size: int, channels: int, width: int = 32, least: int = 16) -> None:
+    def __init__(self, size: int, channels: int, width: Count = 32, least: Count = 16) -> None:
         super().__init__()
         widths = maps_by_size(size, width, least)[::-1]
         self.stem = nn.Conv2d(channels, widths[0], 3, 1, 1)

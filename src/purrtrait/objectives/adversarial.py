@@ -14,11 +14,14 @@ from torch import Tensor, nn
 from purrtrait.losses.exchange import Exchange, Fine, Game, Penalty
 from purrtrait.objectives.relay import Relay, ratio_of_slopes
 from purrtrait.types import (
+    Amount,
     Batch,
+    Count,
     Critic,
     Drawing,
     Generator,
     Images,
+    Positive,
     Progress,
     Schedule,
     Terms,
@@ -53,10 +56,10 @@ class Adversarial(Drawing):
         penalty: Penalty,
         critic_moves: Schedule,
         input_noise: Schedule,
-        penalty_weight: float = 1.0,
-        penalty_every: int = 1,
+        penalty_weight: Amount = 1.0,
+        penalty_every: Count = 1,
         play: str = "alternating",
-        clip: float = math.inf,
+        clip: Positive = math.inf,
     ) -> None:
         super().__init__()
         if play not in PLAYS:

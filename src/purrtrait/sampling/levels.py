@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
+from annotated_types import Ge
 
 from purrtrait.images.resize import area
 from purrtrait.types import Batch, Draw, Generator, Images, Latents, Prior, Sampler
@@ -30,7 +33,7 @@ class Whole:
         pixels: width and height of what the stage sees and draws; 0 is the size of the pack
     """
 
-    def __init__(self, size: int, pixels: int = 0) -> None:
+    def __init__(self, size: int, pixels: Annotated[int, Ge(0)] = 0) -> None:
         if pixels > size:
             raise ValueError(
                 f"the pack's pictures are {size} px wide, the recipe draws {pixels} px. Prepare "

@@ -69,8 +69,11 @@ def write(
         (temporary / name).write_text(text, encoding="utf-8")
     for file in temporary.iterdir():
         flush(file)
-    shutil.rmtree(path, ignore_errors=True)
+    before = path.with_name(f".{path.name}.before.part")
+    if path.exists():  # moved aside rather than removed: at no moment is there none
+        path.rename(before)
     temporary.rename(path)
+    shutil.rmtree(before, ignore_errors=True)
     flush(path.parent)
     return Checkpoint(path, whole)
 
@@ -79,12 +82,13 @@ def read(path: Path) -> Checkpoint:
     """The checkpoint in a folder, checked byte by byte; ValueError says what is wrong with it."""
     try:
         facts = json.loads((path / FACTS).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        newer = facts["schema"] > SCHEMA
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f"{path} is not a checkpoint: {FACTS} cannot be read ({error}). "
+            f"{path} is not a checkpoint: {FACTS} cannot be read ({error!r}). "
             "Name a run folder, or one of the folders in its checkpoints/"
         ) from None
-    if facts["schema"] > SCHEMA:
+    if newer:
         raise ValueError(
             f"{path} has schema {facts['schema']}, written by purrtrait {facts['version']}; this "
             f"version reads up to {SCHEMA}. Install that version or a later one"

@@ -8,11 +8,13 @@ import torch
 from torch.nn import Parameter
 from torch.optim import SGD, Adagrad, Adam, Optimizer, RMSprop
 
+from purrtrait.types import Amount, Chance, Decay
+
 Build = Callable[[Iterable[Parameter]], Optimizer]
 
 
 def adam(
-    betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0.0
+    betas: tuple[Decay, Decay] = (0.9, 0.999), eps: Amount = 1e-8, weight_decay: Amount = 0.0
 ) -> Build:
     """Adam (Kingma and Ba 2015).
 
@@ -28,7 +30,7 @@ def adam(
 
 
 def rmsprop(
-    alpha: float = 0.99, eps: float = 1e-8, weight_decay: float = 0.0, momentum: float = 0.0
+    alpha: Decay = 0.99, eps: Amount = 1e-8, weight_decay: Amount = 0.0, momentum: Decay = 0.0
 ) -> Build:
     """RMSprop (Tieleman and Hinton 2012, lecture 6.5).
 
@@ -48,7 +50,7 @@ def rmsprop(
     )
 
 
-def sgd(momentum: float = 0.0, dampening: float = 0.0, weight_decay: float = 0.0) -> Build:
+def sgd(momentum: Decay = 0.0, dampening: Chance = 0.0, weight_decay: Amount = 0.0) -> Build:
     """Stochastic gradient descent.
 
     Args:
@@ -66,7 +68,7 @@ def sgd(momentum: float = 0.0, dampening: float = 0.0, weight_decay: float = 0.0
     )
 
 
-def adagrad(eps: float = 1e-10, weight_decay: float = 0.0) -> Build:
+def adagrad(eps: Amount = 1e-10, weight_decay: Amount = 0.0) -> Build:
     """Adagrad (Duchi et al. 2011).
 
     Args:

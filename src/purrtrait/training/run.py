@@ -73,7 +73,13 @@ class Run:
 
     def request(self) -> dict[str, Any]:
         """What was asked for beside the recipe."""
-        data: dict[str, Any] = json.loads((self.path / REQUEST).read_text(encoding="utf-8"))
+        try:
+            data: dict[str, Any] = json.loads((self.path / REQUEST).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"{self.path / REQUEST} cannot be read ({error}); restore it from a copy, or begin "
+                "a new run with --start-from this one's checkpoint"
+            ) from None
         return data
 
     def describe(self, recipe: str, request: Mapping[str, object]) -> None:
@@ -148,7 +154,7 @@ def open_run(path: Path) -> Run:
     """The run in a folder; ValueError says what is there instead."""
     if not (path / REQUEST).is_file():
         there = "no such folder" if not path.exists() else f"it has no {REQUEST}"
-        near = sorted(p.name for p in path.parent.glob("*-[0-9][0-9]"))[-5:]
+        near = sorted(p.parent.name for p in path.parent.glob(f"*-[0-9][0-9]/{REQUEST}"))[-5:]
         hint = f" Runs beside it: {', '.join(near)}." if near else ""
         raise ValueError(
             f"{path} is not a run folder: {there}.{hint} Expected such as runs/NAME-01"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Annotated
 
-from purrtrait.types import Progress, Schedule
+from annotated_types import Ge
+
+from purrtrait.types import Amount, Chance, Count, Progress, Schedule
 
 
-def constant(value: float) -> Schedule:
+def constant(value: Amount) -> Schedule:
     """Always the same number.
 
     Args:
@@ -16,7 +19,9 @@ def constant(value: float) -> Schedule:
     return lambda now: value
 
 
-def linear(start: float, end: float, until_images: int, from_images: int = 0) -> Schedule:
+def linear(
+    start: Amount, end: Amount, until_images: Count, from_images: Annotated[int, Ge(0)] = 0
+) -> Schedule:
     """From one number to another in a straight line, and constant before and after.
 
     Args:
@@ -38,7 +43,7 @@ def linear(start: float, end: float, until_images: int, from_images: int = 0) ->
     return value
 
 
-def decay(start: float, factor: float, every_images: int, floor: float = 0.0) -> Schedule:
+def decay(start: Amount, factor: Amount, every_images: Count, floor: Amount = 0.0) -> Schedule:
     """Multiplied by a factor after every so many real pictures, never below a floor.
 
     Args:
@@ -52,7 +57,7 @@ def decay(start: float, factor: float, every_images: int, floor: float = 0.0) ->
     return lambda now: max(floor, start * factor ** (now.images_seen // every_images))
 
 
-def ending(start: float, end: float, share: float, budget: int) -> Schedule:
+def ending(start: Amount, end: Amount, share: Chance, budget: int) -> Schedule:
     """The same number until the last share of the budget, then in a straight line to another.
 
     The one schedule that looks at the stage's budget: with another budget it runs another way.
@@ -71,7 +76,7 @@ def ending(start: float, end: float, share: float, budget: int) -> Schedule:
 
 
 def bursts(
-    usual: float, burst: float, first: int = 25, every: int = 500, player: str = "generator"
+    usual: Amount, burst: Amount, first: int = 25, every: Count = 500, player: str = "generator"
 ) -> Schedule:
     """A usual number, and another in the first moves of a player and at every so-many-th.
 
