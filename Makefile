@@ -9,7 +9,8 @@ DEV_STAMP := $(VENV)/.installed-dev
 
 run: $(STAMP)
 	$(BIN)/purrtrait prepare kittens --size 32
-	if [ -f runs/kittens-01/run.json ]; then $(BIN)/purrtrait resume runs/kittens-01; \
+	run=$$(ls -d runs/kittens-*/run.json 2>/dev/null | tail -n 1); \
+	if [ -n "$$run" ]; then $(BIN)/purrtrait resume "$$(dirname "$$run")"; \
 	else $(BIN)/purrtrait train portrait --data packs/kittens-32 --seed 1 --name kittens; fi
 
 test: lint types rooms

@@ -77,7 +77,7 @@ def test_which_graphics_card(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["", "gpu", "cpu:x", "cuda:-1", "meta", "cpu:1"])
 def test_what_is_no_device_is_said(name: str) -> None:
-    with pytest.raises(ValueError, match="[Hh]ere are: cpu"):
+    with pytest.raises(ValueError, match=r"[Hh]ere are: cpu"):
         machine.device(name)
 
 

@@ -251,12 +251,21 @@ def show_recipe(recipe: str, as_json: bool) -> None:
     found = options.find(recipe)
     listed = list(options.listed(found))
     if as_json:
-        rows = {o.name: {"value": o.value, "from": o.origin, "meaning": o.meaning} for o in listed}
+        rows = {
+            o.name: {
+                "value": o.value,
+                "from": o.origin,
+                "default": None if o.default is ... else o.default,
+                "meaning": o.meaning,
+            }
+            for o in listed
+        }
         _print({"name": found.name, "source": found.source, "options": rows}, as_json)
         return
     click.echo(f"{found.name}: {found.summary}\nsource: {found.source}\n")
     for option in listed:
-        mark = "" if option.origin == "recipe" else " (default)"
+        known = "" if option.default is ... else f" (default: {option.default})"
+        mark = known if option.origin == "recipe" else " (default)"
         click.echo(f"{option.name} = {option.value}{mark}\n    {option.meaning}")
 
 
@@ -281,7 +290,7 @@ def _ended(outcome: Outcome, as_json: bool) -> None:
         raise SystemExit(INTERRUPTED + outcome.signal)
 
 
-_RESULTS = {"film": "film.gif", "report": "report.html", "bundle": "bundle"}
+_RESULTS = {"film": "film.mp4", "gif": "film.gif", "report": "report.html", "bundle": "bundle"}
 
 
 def _print(facts: Mapping[str, Any], as_json: bool) -> None:

@@ -12,8 +12,6 @@ from typing import Annotated, Any
 import tomli_w
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-Value = float | int | str | bool | list[Any] | dict[str, Any]
-
 
 class Frozen(BaseModel):
     """A part of a recipe: cannot change, and knows no option but its own."""
@@ -81,10 +79,6 @@ class Stage(Frozen):
         default=False,
         description="mirror every other picture, if the pack says that this is natural",
     )
-    takes: dict[str, str] = Field(
-        default_factory=dict,
-        description="weights handed on from an earlier stage, as player = 'stage.player'",
-    )
 
 
 class Recipe(Frozen):
@@ -119,6 +113,15 @@ class Upkeep(Frozen):
         default=0, ge=0, description="single portraits written beside each preview"
     )
     tensorboard: bool = Field(default=True, description="write TensorBoard events")
+
+    @model_validator(mode="after")
+    def _enough_previews(self) -> Upkeep:
+        if self.extra_images > self.previews:
+            raise ValueError(
+                f"{self.extra_images} extra images are asked for, but a preview has only "
+                f"{self.previews}; ask for fewer, or for more --previews"
+            )
+        return self
 
 
 def complain(error: ValidationError, what: str) -> ValueError:

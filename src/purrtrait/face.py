@@ -103,8 +103,8 @@ def prepare(
 
 
 def train(
-    recipe: str = "portrait",
-    data: PathLike = "packs/kittens-32",
+    recipe: str,
+    data: PathLike,
     *,
     runs_folder: PathLike = "runs",
     name: str | None = None,
@@ -136,6 +136,7 @@ def train(
         device,
         threads or machine.threads(),
         _upkeep(upkeep).model_dump(),
+        start_from=str(start_from or ""),
     )
     source = _source(start_from, players, chosen, request)
     stop = Stop(seconds=minutes * 60)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import platform
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -17,13 +17,14 @@ from purrtrait import config, machine
 from purrtrait.assemble import build, memory
 from purrtrait.assemble.stages import Place, Request, session
 from purrtrait.config import Recipe
+from purrtrait.datasets.batches import expect_shared
 from purrtrait.datasets.pack import Pack
 from purrtrait.training import cluster, record
 from purrtrait.training import run as runs
 from purrtrait.training.checkpoint import Checkpoint
 from purrtrait.training.run import Run
 from purrtrait.training.session import Session, Stop, signals
-from purrtrait.types import Progress
+from purrtrait.types import Progress, Share
 from purrtrait.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -53,13 +54,14 @@ def begin(
 ) -> Outcome:
     """Train from the start, in a new folder ``root/name-JJ``."""
     device, pack = machine.device(request.device), Pack.open(Path(request.data))
-    rehearse(recipe, pack, device)
+    pack.verify()
     with cluster.joined(device) as share:
+        needed = rehearse(recipe, pack, share)
         seed = int(str(cluster.agree(request.seed)))
         request = replace(request, pack=pack.content_hash, seed=seed)
         made = "" if share.rank else str(runs.create(root, name).path)
         run = Run(Path(str(cluster.agree(made))))
-        place = Place(run, recipe, request, pack, share, cluster.local_device(device))
+        place = Place(run, recipe, request, pack, share, cluster.local_device(device), needed)
         if not share.rank:
             run.describe(config.dump(recipe), asdict(request))
         return _train(place, None, stop, watch, source, {})
@@ -84,24 +86,22 @@ def go_on(
             f"{pack.content_hash[:12]}, expected {request.pack[:12]}). Name the right one with "
             "--data, or begin a new run with --start-from"
         )
-    rehearse(recipe, pack, device)
+    pack.verify()
     with cluster.joined(device) as share:
-        place = Place(run, recipe, request, pack, share, cluster.local_device(device))
+        needed = rehearse(recipe, pack, share)
+        place = Place(run, recipe, request, pack, share, cluster.local_device(device), needed)
         return _train(place, run.latest(), stop, watch, None, changed)
 
 
-def rehearse(recipe: Recipe, pack: Pack, device: torch.device) -> None:
-    """Play every stage's first turns without memory: what cannot be is said before it begins."""
+def rehearse(recipe: Recipe, pack: Pack, share: Share) -> int:
+    """The bytes that training needs, found by playing every stage's first turns without memory.
+
+    What cannot be trained is said by a ValueError, before anything is made.
+    """
+    for stage in recipe.stages:
+        expect_shared(stage.batch, share)
     shape = build.Shape(pack.size, pack.channels)
-    needed = max(memory.rehearsed(stage, shape) for stage in recipe.stages)
-    free = machine.free_memory_bytes() if device.type == "cpu" else None
-    log.info("memory needed: about %.1f GB", needed / 1e9)
-    if free is not None and needed > free:
-        log.warning(
-            "only %.1f GB are free: expect swapping or an abrupt end. A smaller batch (--set "
-            "batch=...), width (--set width=...) or size helps",
-            free / 1e9,
-        )
+    return max(memory.rehearsed(stage, shape, share.ranks) for stage in recipe.stages)
 
 
 def _train(
@@ -112,25 +112,51 @@ def _train(
     source: Source | None,
     changed: Mapping[str, object],
 ) -> Outcome:
-    torch.set_num_threads(place.request.threads)
     stages = place.recipe.stages
-    first = [stage.name for stage in stages].index(last.stage) if last else 0
+    first = _first(place, last)
     with ExitStack() as stack:
         if not place.share.rank:
             stack.enter_context(place.run.locked())
             stack.enter_context(record.log_file(place.run))
-            place.run.rewrite(config.dump(place.recipe), changed)
         stack.enter_context(signals(stop))
+        stack.enter_context(_own_torch(place.request.threads))
         for number in range(first, len(stages)):
             playing = session(place, number, last)
-            _introduce(place, playing)
+            if not place.share.rank and number == first:
+                place.run.rewrite(config.dump(place.recipe), changed)
+                place.run.describe(config.dump(place.recipe), asdict(place.request))
+            _introduce(place, playing, last)
             if source and number == 0:
                 playing.state.start_from(source[0].training(), source[1])
+                playing.save_first()
             finished = _play(place, playing, stop, watch)
             if not finished:
                 break
             last = place.run.latest()
     return Outcome(place.run.path, finished, playing.state.now.images_seen, stop.signal)
+
+
+def _first(place: Place, last: Checkpoint | None) -> int:
+    """The number of the stage to begin with."""
+    names = [stage.name for stage in place.recipe.stages]
+    if last and last.stage not in names:
+        raise ValueError(
+            f"the last checkpoint of {place.run.path} is of a stage '{last.stage}', which its "
+            f"recipe does not have (it has {', '.join(names)}); give the stage its name back"
+        )
+    return names.index(last.stage) if last else 0
+
+
+@contextmanager
+def _own_torch(threads: int) -> Iterator[None]:
+    """So many threads and a random state of our own; the caller's come back afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _play(place: Place, playing: Session, stop: Stop, watch: Watch) -> bool:
@@ -144,7 +170,7 @@ def _play(place: Place, playing: Session, stop: Stop, watch: Watch) -> bool:
         return playing.play(writer, stop, lambda now: watch(playing.stage, now, playing.budget))
 
 
-def _introduce(place: Place, playing: Session) -> None:
+def _introduce(place: Place, playing: Session, last: Checkpoint | None) -> None:
     """The log's first lines: everything that one needs to know to do it again."""
     if place.share.rank:
         return
@@ -165,6 +191,18 @@ def _introduce(place: Place, playing: Session) -> None:
         request.threads,
         place.share.ranks,
     )
+    free = machine.free_memory_bytes() if place.device.type == "cpu" else None
+    log.info("memory needed: about %.1f GB", place.memory_bytes / 1e9)
+    if free is not None and place.memory_bytes * place.share.ranks > free:
+        log.warning(
+            "only %.1f GB are free: expect swapping or an abrupt end. A smaller batch (--set "
+            "batch=...), width (--set width=...) or size helps",
+            free / 1e9,
+        )
+    known = last.facts if last else {}
+    for name, here in (("threads", request.threads), ("ranks", place.share.ranks)):
+        if known.get(name, here) != here:
+            log.warning("%s: %s, before %s; the last bits may differ", name, here, known[name])
     log.debug(
         "purrtrait %s, torch %s, Python %s, %s",
         VERSION,

@@ -194,7 +194,12 @@ class Generator(nn.Module, ABC):
 
 
 class Critic(nn.Module, ABC):
-    """Judges portraits: one unbounded number an image, higher is more real."""
+    """Judges portraits: one unbounded number an image, higher is more real.
+
+    ``judges_alone`` says that a verdict depends on its own image only: no batch statistics.
+    """
+
+    judges_alone: bool = True
 
     @abstractmethod
     def features(self, images: Images, given: Tensor | None = None) -> Tensor:
@@ -219,7 +224,10 @@ class Objective(nn.Module, ABC):
     """Holds the players and says whose turn it is and what they lose.
 
     What it remembers between steps (coefficients, queues) are buffers, so that checkpoints hold it.
+    ``won_at_zero`` names the players who have won when their loss in the game is near 0 or below.
     """
+
+    won_at_zero: tuple[str, ...] = ()
 
     @abstractmethod
     def players(self) -> Mapping[str, nn.Module]:

@@ -70,11 +70,7 @@ def sampler_folder(path: Path) -> Path:
 def film(run: Run) -> tuple[Path, Path]:
     """Make film.gif and film.mp4 of a run's previews, stage after stage."""
     recipe = config.read(run.path / runs.RECIPE)
-    previews = [
-        (int(path.stem.split("-")[-1]), path)
-        for stage in recipe.stages
-        for path in sorted(run.previews.glob(f"{stage.name}-*.png"))
-    ]
+    previews = [shown for stage in recipe.stages for shown in run.shown(stage.name)]
     if not previews:
         raise ValueError(
             f"{run.path} has no previews to make a film of; train with --previews above 0"
@@ -94,7 +90,7 @@ def wrap(run: Run, finished: bool) -> None:
         bundle.write(run.path / "bundle", last.path, card(recipe, last))
     has_film = any(run.previews.glob("*.png"))
     mp4 = film(run)[1] if has_film else None
-    grids = sorted(run.previews.glob(f"{recipe.stages[-1].name}-*.png"))
+    grids = run.shown(last.stage)
     rows = run.scores.read_text(encoding="utf-8").splitlines() if run.scores.is_file() else []
     report.write(
         run.path / "report.html",
@@ -106,7 +102,7 @@ def wrap(run: Run, finished: bool) -> None:
             recipe=config.dump(recipe),
             scores=[json.loads(row) for row in rows],
             explained=record.SCORES,
-            grid=grids[-1] if grids else None,
+            grid=grids[-1][1] if grids else None,
             film=mp4,
             credit=bundle.describe(last.path)["credit"],
             command=command(run, recipe),

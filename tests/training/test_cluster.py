@@ -54,8 +54,8 @@ def test_one_process_is_a_cluster_of_one() -> None:
         cluster.average(tensors)
         cluster.wait()
         assert cluster.agree("x") == "x"
-        assert not cluster.anyone(False, torch.device("cpu"))
-        assert cluster.anyone(True, torch.device("cpu"))
+        assert not cluster.anyone(False)
+        assert cluster.anyone(True)
     assert torch.equal(tensors[0], torch.ones(3))
 
 

@@ -92,9 +92,9 @@ def pace(recipe: Stage, name: str, known: Known) -> Pace:
     """How a player steps."""
     player = recipe.players[name]
     options = arguments(OPTIMISERS, "optimiser", player.optimiser, known)
-    return Pace(
-        OPTIMISERS[player.optimiser.name](**options), schedule(player.lr, known), player.clamp
-    )
+    made = OPTIMISERS[player.optimiser.name](**options)
+    name = f"{player.optimiser.name} {options}"
+    return Pace(made, schedule(player.lr, known), player.clamp, name)
 
 
 def schedule(part: Part, known: Known) -> Schedule:

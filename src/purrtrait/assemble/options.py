@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ class Option:
     value: Any
     origin: str  # "recipe" or "default"
     meaning: str
+    default: Any = ...  # where there is one
     part: bool = False  # whether it names a thing from a table, with options of its own
 
     @property
@@ -129,8 +131,9 @@ def as_part(value: Any, path: tuple[str, ...]) -> Part:
 
 def _field(model: Stage | Player, root: tuple[str, ...], name: str) -> Option:
     origin = "recipe" if name in model.model_fields_set else "default"
-    meaning = type(model).model_fields[name].description or ""
-    return Option((*root, name), getattr(model, name), origin, meaning)
+    field = type(model).model_fields[name]
+    default = ... if field.is_required() else field.default
+    return Option((*root, name), getattr(model, name), origin, field.description or "", default)
 
 
 def _objective(stage: Stage, root: tuple[str, ...]) -> Iterator[Option]:
@@ -156,7 +159,13 @@ def _player(stage: Stage, name: str, player: Player, root: tuple[str, ...]) -> I
 
 
 def _part(
-    path: tuple[str, ...], kind: str, table: Table, part: Part, origin: str, meaning: str = ""
+    path: tuple[str, ...],
+    kind: str,
+    table: Table,
+    part: Part,
+    origin: str,
+    meaning: str = "",
+    default: Any = ...,
 ) -> Iterator[Option]:
     """A named part: the name itself, its options, and those of the parts within it."""
     known = parameters(lookup(table, kind, part.name))
@@ -167,7 +176,7 @@ def _part(
             f"{'.'.join(path)}: the {kind} '{part.name}' has no option '{name}'."
             f"{nearest(name, plain)} Its options: {', '.join(plain) or 'none'}"
         )
-    yield Option(path, part.name, origin, meaning or f"which {kind}", part=True)
+    yield Option(path, part.name, origin, meaning or f"which {kind}", default, part=True)
     for name, entry in plain.items():
         whose = "recipe" if name in said else "default"
         yield from _one((*path, name), entry, said.get(name, entry.default), whose)
@@ -179,19 +188,23 @@ def _one(path: tuple[str, ...], entry: Parameter, value: Any, origin: str) -> It
     match entry.kind:
         case "part":
             part = as_part(value, path)
-            yield from _part(path, entry.name, PARTS[entry.name], part, origin, entry.meaning)
+            table, words = PARTS[entry.name], (entry.meaning, entry.default)
+            yield from _part(path, entry.name, table, part, origin, *words)
         case "schedule":
-            yield from _schedule(path, as_part(value, path), origin, entry.meaning)
+            yield from _schedule(path, as_part(value, path), origin, entry.meaning, entry.default)
         case _:
-            yield Option(path, checked(path, entry, value), origin, entry.meaning)
+            fits = checked(path, entry, value)
+            yield Option(path, fits, origin, entry.meaning, entry.default)
 
 
-def _schedule(path: tuple[str, ...], part: Part, origin: str, meaning: str) -> Iterator[Option]:
+def _schedule(
+    path: tuple[str, ...], part: Part, origin: str, meaning: str, default: Any = ...
+) -> Iterator[Option]:
     """A schedule is one option: a number, or a table with a name."""
     said = {o.path[-1]: o.value for o in _part(path, "schedule", SCHEDULES, part, origin)}
     constant = part.name == "constant"
     whole = {"name": part.name, **{k: v for k, v in said.items() if k != path[-1]}}
-    yield Option(path, said["value"] if constant else whole, origin, meaning)
+    yield Option(path, said["value"] if constant else whole, origin, meaning, default)
 
 
 def _matches(words: Sequence[str], path: Sequence[str]) -> bool:
@@ -201,10 +214,11 @@ def _matches(words: Sequence[str], path: Sequence[str]) -> bool:
 
 
 def _read(text: str) -> Any:
-    try:
+    with suppress(tomllib.TOMLDecodeError):
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
+    with suppress(ValueError):  # such as .5, which TOML does not know
+        return float(text)
+    return text
 
 
 def _put(data: dict[str, Any], option: Option, value: Any) -> None:

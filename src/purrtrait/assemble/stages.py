@@ -35,7 +35,8 @@ PREVIEW_SEED = 0
 class Request:
     """What is asked for beside the recipe, kept in the run folder.
 
-    ``data`` is the pack's folder and ``pack`` its content hash.
+    ``data`` is the pack's folder and ``pack`` its content hash; ``start_from`` says whose weights
+    the training began with, if it was not its own.
     """
 
     data: str
@@ -44,6 +45,7 @@ class Request:
     threads: int
     upkeep: Mapping[str, Any] = field(default_factory=dict)
     pack: str = ""
+    start_from: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Place:
     pack: Pack
     share: Share
     device: torch.device
+    memory_bytes: int = 0  # that training needs, as rehearsed
 
     @property
     def shape(self) -> build.Shape:
@@ -83,7 +86,7 @@ def session(place: Place, number: int, last: Checkpoint | None) -> Session:
     state = State(built.objective, built.paces, batch, stage.half_life_images, len(feed))
     if last and last.stage == stage.name:
         own = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
-        state.restore(last.training(), own, last.facts["now"])
+        state.restore(last.training(), own, last.facts["now"], last.facts["optimisers"])
     assert isinstance(state.average, Generator), "a stage without a drawer makes no sampler yet"
     sampler = built.level.join(state.average, below)
     description = _description(place, [*described, built.described], sampler)
@@ -94,7 +97,7 @@ def session(place: Place, number: int, last: Checkpoint | None) -> Session:
         state,
         stage.budget,
         cadence(upkeep, stage),
-        _facts(place),
+        _facts(place, number),
         {bundle.DESCRIPTION: json.dumps(description, indent=1)},
         under,
         _portraits(sampler, upkeep.previews, device),
@@ -150,8 +153,9 @@ def _description(place: Place, stages: list[Mapping[str, Any]], sampler: Sampler
     }
 
 
-def _facts(place: Place) -> dict[str, Any]:
+def _facts(place: Place, number: int) -> dict[str, Any]:
     return {
+        "stage_number": number,
         "version": VERSION,
         "torch": torch.__version__,
         "recipe": config.dump(place.recipe),

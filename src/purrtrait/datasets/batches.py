@@ -31,11 +31,7 @@ class Feed:
         share: Share = Share(),
         device: torch.device = torch.device("cpu"),
     ) -> None:
-        if batch % share.ranks:
-            raise ValueError(
-                f"a batch of {batch} cannot be shared by {share.ranks} processes; "
-                f"choose a multiple of {share.ranks} with --set batch=..."
-            )
+        expect_shared(batch, share)
         if not len(rows):
             raise ValueError("the pack has no training pictures; prepare one with more --count")
         self.images = images
@@ -80,4 +76,13 @@ class Feed:
             images
             if self.mirror == 0
             else torch.where(chance < self.mirror, images.flip(3), images)
+        )
+
+
+def expect_shared(batch: int, share: Share) -> None:
+    """ValueError unless the processes can have equal shares of a batch."""
+    if batch % share.ranks:
+        raise ValueError(
+            f"a batch of {batch} cannot be shared by {share.ranks} processes; "
+            f"choose a multiple of {share.ranks} with --set batch=..."
         )

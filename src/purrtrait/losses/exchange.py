@@ -79,10 +79,17 @@ Penalty: TypeAlias = Loss
 
 @dataclass(frozen=True)
 class Game:
-    """What the critic and what the generator lose in an exchange, each (B,)."""
+    """What the critic and what the generator lose in an exchange, each (B,).
+
+    ``slopes`` says that the critic's loss slopes at every verdict on a fake, so that the
+    generator's gradient can be read off the critic's; ``won_at_zero`` names the players who have
+    won when their loss is near 0 or below.
+    """
 
     critic: Loss
     generator: Loss
+    slopes: bool = True
+    won_at_zero: tuple[str, ...] = ("critic", "generator")
 
 
 @dataclass(frozen=True)

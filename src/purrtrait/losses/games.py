@@ -82,7 +82,7 @@ def least_squares(
         fake = exchange.fake - _labels(exchange, "fake", low, high, label_flip)
         return 0.5 * (real.square() + fake.square())
 
-    return Game(critic, lambda exchange: 0.5 * (exchange.fake - c).square())
+    return Game(critic, lambda exchange: 0.5 * (exchange.fake - c).square(), slopes=False)
 
 
 def hinge() -> Game:
@@ -93,6 +93,8 @@ def hinge() -> Game:
     return Game(
         lambda exchange: relu(1 - exchange.real) + relu(1 + exchange.fake),
         lambda exchange: -exchange.fake,
+        slopes=False,
+        won_at_zero=("critic",),
     )
 
 
@@ -101,7 +103,11 @@ def wasserstein() -> Game:
 
     Critic: fake - real; generator: -fake.
     """
-    return Game(lambda exchange: exchange.fake - exchange.real, lambda exchange: -exchange.fake)
+    return Game(
+        lambda exchange: exchange.fake - exchange.real,
+        lambda exchange: -exchange.fake,
+        won_at_zero=(),
+    )
 
 
 def relativistic() -> Game:

@@ -86,6 +86,7 @@ class DcganCritic(Critic):
         deviation: Amount = 0.02,
     ) -> None:
         super().__init__()
+        self.judges_alone = normalisation == "none"
         doublings = halvings(size) - 1
         maps = width
         layers: list[nn.Module] = [nn.Conv2d(channels, maps, 4, 2, 1, bias=False)]

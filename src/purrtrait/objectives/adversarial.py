@@ -26,6 +26,7 @@ from purrtrait.types import (
     Schedule,
     Terms,
     Turn,
+    nothing,
 )
 
 
@@ -64,6 +65,14 @@ class Adversarial(Drawing):
         super().__init__()
         if play not in PLAYS:
             raise ValueError(f"play is '{play}'; expected one of {', '.join(PLAYS)}")
+        if play == "shared" and not (critic.judges_alone and game.slopes):
+            raise ValueError(
+                "play is 'shared', which reads the generator's gradient off the critic's: that "
+                "needs a critic without batch norm (--set critic.normalisation=none) and a game "
+                "whose critic's loss slopes everywhere (relativistic, non-saturating, "
+                "wasserstein). Expected those, or --set play=simultaneous"
+            )
+        self.won_at_zero = game.won_at_zero
         self.drawer = generator
         self.critic = critic
         self.game = game
@@ -72,6 +81,7 @@ class Adversarial(Drawing):
         self.input_noise = input_noise
         self.play = PLAYS[play]
         self.clip = clip
+        self.after_move = nothing if math.isinf(clip) else self.clip_critic
 
     def players(self) -> Mapping[str, nn.Module]:
         """``generator`` and ``critic``."""
@@ -202,7 +212,7 @@ def _together(objective: Adversarial, now: Progress, couple: Couple) -> Sequence
 
     turns = [_critic_turn(objective, judge, move) for move in before]
     movers = ("critic", "generator")
-    return [*turns, Turn(movers, both, ticks=1, after=objective.clip_critic)]
+    return [*turns, Turn(movers, both, ticks=1, after=objective.after_move)]
 
 
 def _two_descents(objective: Adversarial, exchange: Exchange, move: int) -> Terms:
@@ -232,7 +242,7 @@ def _critic_turn(objective: Adversarial, judge: Callable[[Batch, int], Terms], m
     def loss(batch: Batch) -> Terms:
         return judge(batch, move)
 
-    return Turn(("critic",), loss, ticks=1, after=objective.clip_critic)
+    return Turn(("critic",), loss, ticks=1, after=objective.after_move)
 
 
 def _verdicts(exchange: Exchange) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from purrtrait.losses.exchange import Exchange, Game
 from purrtrait.types import Images
 
-STEEPEST = 1e4  # a ratio beyond this says that the critic's own slope has vanished
+STEEPEST = 1e30  # near the limits of float32: relativistic pairing meets it at a gap of 69
 
 
 class Relay:
@@ -47,5 +47,5 @@ def ratio_of_slopes(game: Game, exchange: Exchange) -> Tensor:
         (slope,) = torch.autograd.grad(loss(copy).sum(), copy.fake)
         slopes.append(slope)
     own, critics = slopes
-    nowhere_zero = torch.where(critics.abs() < 1e-12, 1e-12, critics)
+    nowhere_zero = torch.where(critics.abs() < 1 / STEEPEST, 1 / STEEPEST, critics)
     return (own / nowhere_zero).clamp(-STEEPEST, STEEPEST)

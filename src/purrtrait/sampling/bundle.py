@@ -58,7 +58,13 @@ def load(path: Path, device: torch.device = torch.device("cpu")) -> Sampler:
         weights = load_file(path / MODEL)
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path / MODEL} cannot be read as safetensors: {error}") from None
-    sampler = join(said["stages"], weights, device)
+    try:
+        sampler = join(said["stages"], weights, device)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{path / DESCRIPTION} does not describe a sampler ({error!r}); it is damaged, or was "
+            "written by another version"
+        ) from None
     assert sampler is not None, "sampler.json lists at least one stage"
     return sampler
 

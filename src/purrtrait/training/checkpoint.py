@@ -7,11 +7,11 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -32,6 +32,11 @@ class Checkpoint:
     def images_seen(self) -> int:
         """Real pictures seen when it was written."""
         return int(self.facts["now"]["images_seen"])
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """How far it is: the number of its stage and the pictures seen in it."""
+        return int(self.facts.get("stage_number", 0)), self.images_seen
 
     @property
     def stage(self) -> str:
@@ -103,14 +108,6 @@ def read(path: Path) -> Checkpoint:
     return Checkpoint(path, facts)
 
 
-def tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file; ValueError if it is none."""
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} cannot be read as safetensors: {error}") from None
-
-
 def digest(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
@@ -118,11 +115,16 @@ def digest(path: Path) -> str:
 
 
 def flush(path: Path) -> None:
-    """Have the system write a file or folder to the disk now, where it can."""
-    try:
-        handle = os.open(path, os.O_RDONLY)
-    except PermissionError:  # a folder on Windows
-        return
+    """Have the system write a file to the disk now, and a folder where that can be asked for."""
+    if path.is_dir():
+        with suppress(OSError):  # Windows opens no folders
+            _synchronise(path, os.O_RDONLY)
+    else:
+        _synchronise(path, os.O_RDWR)  # Windows flushes only what may be written to
+
+
+def _synchronise(path: Path, mode: int) -> None:
+    handle = os.open(path, mode)
     try:
         os.fsync(handle)
     finally:

@@ -24,6 +24,13 @@ def joined(device: torch.device) -> Iterator[Share]:
     if ranks == 1:
         yield Share()
         return
+    if device.type == "cuda":
+        if str(device) != "cuda":
+            raise ValueError(
+                f"{ranks} processes cannot share the one device {device}; say --device cuda, and "
+                "each takes its own"
+            )
+        torch.cuda.set_device(local_device(device))
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield Share(dist.get_rank(), ranks)
@@ -43,18 +50,23 @@ def average(tensors: Sequence[Tensor]) -> None:
     """Replace each tensor by its mean over all processes, in place, in one message."""
     if not dist.is_initialized() or not tensors:
         return
-    bucket = torch.cat([tensor.detach().float().flatten() for tensor in tensors])
+    bucket = torch.cat([tensor.detach().float().flatten() for tensor in tensors]).to(_meeting())
     dist.all_reduce(bucket)
     bucket /= dist.get_world_size()
     for tensor, mean in zip(tensors, bucket.split([t.numel() for t in tensors]), strict=True):
         tensor.copy_(mean.view_as(tensor))
 
 
-def anyone(flag: bool, device: torch.device) -> bool:
+def _meeting() -> torch.device:
+    """Where messages are exchanged: on the GPU for NCCL, else in main memory."""
+    return torch.device("cuda" if dist.get_backend() == "nccl" else "cpu")
+
+
+def anyone(flag: bool) -> bool:
     """Whether the flag is raised in any process: all of them learn the same."""
     if not dist.is_initialized():
         return flag
-    raised = torch.tensor([float(flag)], device=device)
+    raised = torch.tensor([float(flag)], device=_meeting())
     dist.all_reduce(raised, dist.ReduceOp.MAX)
     return bool(raised.item())
 

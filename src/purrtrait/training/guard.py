@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from purrtrait.types import Progress
 
@@ -12,6 +12,7 @@ log = logging.getLogger(__name__)
 
 PATIENCE = 200  # steps for which something must be so before it is said
 ZERO = 1e-3
+HUGE = 50.0
 EVERY = 2000  # steps before the same thing is said again
 
 
@@ -39,12 +40,12 @@ HINTS = {
 class Guard:
     """Watches the scores of every step.
 
-    A loss near 0 means that its player has won, unless the game's losses can fall below 0, as in
-    a Wasserstein game: the first loss below 0 shows that.
+    ``won_at_zero`` names the players who have won when their loss is near 0 or below; in a
+    Wasserstein game that means nothing.
     """
 
-    def __init__(self) -> None:
-        self.bounded = True
+    def __init__(self, won_at_zero: Collection[str]) -> None:
+        self.won_at_zero = won_at_zero
         self.lasted = dict.fromkeys(HINTS, 0)
 
     def look(self, now: Progress) -> list[str]:
@@ -58,7 +59,6 @@ class Guard:
                 "purrtrait resume RUN --set lr=..."
             )
         short = _short(now.scores)
-        self.bounded &= not min(short["critic"], short["generator"]) < 0
         said = []
         for name, holds in self._signs(short).items():
             self.lasted[name] = (self.lasted[name] + 1) * holds
@@ -68,9 +68,9 @@ class Guard:
 
     def _signs(self, short: Mapping[str, float]) -> dict[str, bool]:
         return {
-            "critic won": self.bounded and short["critic"] < ZERO,
-            "generator won": self.bounded and short["generator"] < ZERO,
-            "verdicts saturated": self.bounded and max(abs(short["real"]), abs(short["fake"])) > 50,
+            "critic won": "critic" in self.won_at_zero and short["critic"] < ZERO,
+            "generator won": "generator" in self.won_at_zero and short["generator"] < ZERO,
+            "verdicts saturated": "critic" in self.won_at_zero and short["largest"] > HUGE,
         }
 
 
@@ -81,4 +81,5 @@ def _short(scores: Mapping[str, float]) -> dict[str, float]:
         "real": "verdict/real",
         "fake": "verdict/fake",
     }
-    return {short: scores.get(name, math.nan) for short, name in names.items()}
+    found = {short: scores.get(name, math.nan) for short, name in names.items()}
+    return {**found, "largest": max(abs(found["real"]), abs(found["fake"]))}

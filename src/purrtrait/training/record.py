@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -77,10 +77,13 @@ def log_file(run: Run) -> Iterator[None]:
     handler = logging.FileHandler(run.path / "log.txt", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     root = logging.getLogger("purrtrait")
+    level = root.level
     root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
     try:
         yield
     finally:
+        root.setLevel(level)
         root.removeHandler(handler)
         handler.close()
 
@@ -135,9 +138,3 @@ def line(stage: str, now: Progress, speed: float) -> str:
         f"{stage}: {now.images_seen} images, step {now.steps}, round {now.round} "
         f"(moves: {moves}), {speed:.0f} images/s  {scores}"
     )
-
-
-def last_scores(scores: Mapping[str, float]) -> str:
-    """A few scores for a progress bar."""
-    shown = ("critic/game", "generator/game", "critic/order")
-    return " ".join(f"{name} {scores[name]:.3g}" for name in shown if name in scores)

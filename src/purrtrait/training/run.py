@@ -6,6 +6,7 @@ import itertools
 import json
 import logging
 import os
+import re
 import shutil
 import socket
 from collections.abc import Iterator, Mapping
@@ -52,7 +53,7 @@ class Run:
         if not self.checkpoints.is_dir():
             return []
         folders = [p for p in self.checkpoints.iterdir() if not p.name.startswith(".")]
-        return sorted((p for p in folders if (p / checkpoint.FACTS).is_file()), key=_age)
+        return sorted((p for p in folders if (p / checkpoint.FACTS).is_file()), key=_place)
 
     def latest(self) -> Checkpoint | None:
         """The last checkpoint that is whole, or None where there is none yet."""
@@ -65,9 +66,11 @@ class Run:
 
     def prune(self, keep: int, stage: str) -> None:
         """Remove all but the last ``keep`` checkpoints of a stage, and what a kill left behind."""
-        mine = [path for path in self.found() if path.name.startswith(f"{stage}-")]
+        mine = [path for path in self.found() if re.fullmatch(rf"{stage}-\d{{9}}", path.name)]
         for path in mine[:-keep]:
-            shutil.rmtree(path)
+            gone = path.with_name(f".{path.name}.old.part")
+            path.rename(gone)  # whoever looks for checkpoints now no longer finds it
+            shutil.rmtree(gone, ignore_errors=True)
         for path in self.checkpoints.glob(".*.part"):
             shutil.rmtree(path, ignore_errors=True)
 
@@ -111,9 +114,15 @@ class Run:
             lines = self.scores.read_text(encoding="utf-8").splitlines()
             kept = [line for line in lines if _belongs(line, images_seen, stage)]
             write_text(self.scores, "".join(line + "\n" for line in kept))
-        for path in self.previews.rglob(f"{stage}-*.png"):
-            if int(path.stem.split("-")[-1]) > images_seen:
+        for path in self.previews.rglob("*.png"):
+            found = re.fullmatch(rf"(?:\d+-)?{stage}-(\d{{9}})", path.stem)
+            if found and int(found[1]) > images_seen:
                 path.unlink()
+
+    def shown(self, stage: str) -> list[tuple[int, Path]]:
+        """The previews of a stage in order, with the images seen."""
+        paths = sorted(self.previews.glob(f"{stage}-{'[0-9]' * 9}.png"))
+        return [(int(path.stem[-9:]), path) for path in paths]
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -176,8 +185,13 @@ def _free(path: Path) -> Path:
     return next(p for p in itertools.chain([path], others) if not p.exists())
 
 
-def _age(path: Path) -> tuple[float, str]:
-    return (path.stat().st_mtime, path.name)
+def _place(path: Path) -> tuple[tuple[int, int], str]:
+    """How far a checkpoint is, by its own word; one that cannot be read comes first."""
+    try:
+        facts = json.loads((path / checkpoint.FACTS).read_text(encoding="utf-8"))
+        return Checkpoint(path, facts).place, path.name
+    except (OSError, ValueError, KeyError, TypeError):
+        return (-1, 0), path.name
 
 
 def _belongs(line: str, images_seen: int, stage: str) -> bool:

@@ -16,7 +16,7 @@ import torch
 
 from purrtrait.training import checkpoint, cluster, record
 from purrtrait.training.fit import fit
-from purrtrait.training.guard import Guard
+from purrtrait.training.guard import Diverged, Guard
 from purrtrait.training.run import Run
 from purrtrait.training.state import State, packed
 from purrtrait.types import Progress, Share
@@ -92,7 +92,7 @@ class Session:
     def play(self, writer: record.Writer, stop: Stop, watch: Callable[[Progress], None]) -> bool:
         """Train to the end of the budget; True if it came there, False if it was stopped."""
         recorder = record.Recorder(self.run, self.stage, writer, self.state.now)
-        guard = Guard()
+        guard = Guard(self.state.objective.won_at_zero)
         before = self.state.now
         self.preview(recorder, before, due=before.images_seen == 0)
         stopped = False
@@ -100,7 +100,7 @@ class Session:
             for hint in guard.look(now):
                 log.warning("%s", hint)
             done = now.images_seen >= self.budget
-            stopped = cluster.anyone(stop.wanted(), self.device) and not done
+            stopped = cluster.anyone(stop.wanted()) and not done
             self.look_up(recorder, before, now, done or stopped)
             watch(now)
             before = now
@@ -128,12 +128,29 @@ class Session:
         if due and self.cadence.preview_every_images and not self.share.rank:
             recorder.preview(now, self.portraits, self.cadence.extra_images)
 
+    def save_first(self) -> None:
+        """Keep weights that came from elsewhere: a run that is killed early must not lose them."""
+        if not self.share.rank:
+            self.save()
+        cluster.wait()
+
     def save(self) -> checkpoint.Checkpoint:
         """Write a checkpoint and remove the oldest beyond those that stay."""
         state = self.state
         path = self.run.checkpoints / f"{self.stage}-{state.now.images_seen:09d}"
         self.run.checkpoints.mkdir(exist_ok=True)
-        facts = {**self.facts, "stage": self.stage, "now": state.facts()}
+        if not state.finite():
+            raise Diverged(
+                f"training blew up: after {state.now.images_seen} images some weights are no "
+                "numbers any more, and are not saved. Resume with lower learning rates "
+                "(--set lr=...)"
+            )
+        facts = {
+            **self.facts,
+            "stage": self.stage,
+            "now": state.facts(),
+            "optimisers": state.steppers(),
+        }
         average = dict(self.under) | {
             f"{self.stage}/{k}": v for k, v in packed(state.average).items()
         }

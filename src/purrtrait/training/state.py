@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -15,16 +16,22 @@ from torch.optim import Optimizer
 from purrtrait.training import optimisers
 from purrtrait.types import Batch, Objective, Progress, Schedule
 
+log = logging.getLogger(__name__)
+
 RAMP = 0.05  # the average never looks back further than this share of the pictures seen
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How one player steps: its optimiser, its learning rate and the limit of its gradient."""
+    """How one player steps: its optimiser, its learning rate and the limit of its gradient.
+
+    ``name`` says which optimiser it is, with its options: moments of another one are of no use.
+    """
 
     build: optimisers.Build
     rate: Schedule
     clamp: float = math.inf
+    name: str = ""
 
 
 class State:
@@ -108,6 +115,15 @@ class State:
             "scores": dict(self.now.scores),
         }
 
+    def steppers(self) -> dict[str, str]:
+        """The name of each player's optimiser."""
+        return {player: pace.name for player, pace in self.paces.items()}
+
+    def finite(self) -> bool:
+        """Whether every weight is a number."""
+        tensors = [p for parameters in self.parameters.values() for p in parameters]
+        return all(bool(torch.isfinite(p).all()) for p in tensors)
+
     def start_from(self, tensors: Mapping[str, Tensor], players: tuple[str, ...]) -> None:
         """Take the weights of some players from what was saved, and nothing else."""
         for name in players:
@@ -123,14 +139,25 @@ class State:
             own[key].copy_(value)
 
     def restore(
-        self, tensors: Mapping[str, Tensor], average: Mapping[str, Tensor], facts: Mapping[str, Any]
+        self,
+        tensors: Mapping[str, Tensor],
+        average: Mapping[str, Tensor],
+        facts: Mapping[str, Any],
+        steppers: Mapping[str, str],
     ) -> None:
-        """Go back to what was saved; ValueError when it belongs to other networks."""
+        """Go back to what was saved; ValueError when it belongs to other networks.
+
+        ``steppers`` names the optimiser of each player that was saved; where a player has another
+        one now, it begins without memory.
+        """
         self.start_from(tensors, tuple(self.paces))
         self.objective.load_state_dict(below(tensors, "memory/"), strict=False)
         load(self.average, dict(average))
         for player, optimiser in self.optimisers.items():
-            optimisers.restore(optimiser, below(tensors, f"optimiser/{player}/"))
+            if steppers.get(player) == self.paces[player].name:
+                optimisers.restore(optimiser, below(tensors, f"optimiser/{player}/"))
+            else:
+                log.warning("the optimiser of the %s is another one: it begins anew", player)
         self.now = replace(Progress(), **facts)
 
 
