@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 from pathlib import Path
 
 from purrtrait import config
@@ -105,7 +106,7 @@ def wrap(run: Run, finished: bool) -> None:
             grid=grids[-1][1] if grids else None,
             film=mp4,
             credit=bundle.describe(last.path)["credit"],
-            command=command(run, recipe),
+            command=command(run),
         ),
     )
 
@@ -136,15 +137,17 @@ def facts(run: Run, last: Checkpoint) -> dict[str, str]:
         "moves": moves,
         "seed": str(asked["seed"]),
         "pack": f"{asked['data']} ({str(asked['pack'])[:12]})",
-        "device": f"{asked['device']}, {asked['threads']} threads",
+        "device": f"{last.facts['device']}, {last.facts['threads']} threads",
+        "processes": str(last.facts["ranks"]),
         "versions": f"purrtrait {last.facts['version']}, torch {last.facts['torch']}",
     }
 
 
-def command(run: Run, recipe: Recipe) -> str:
-    """A command that trains the same again."""
+def command(run: Run) -> str:
+    """A command that trains the same again, where options were not changed on the way."""
     asked = run.request()
-    return (
-        f"purrtrait train {run.path / runs.RECIPE} --data {asked['data']} --seed {asked['seed']} "
-        f"--threads {asked['threads']} --name {recipe.name}"
-    )
+    words = ["purrtrait", "train", str(run.path / runs.RECIPE), "--data", asked["data"]]
+    words += ["--seed", asked["seed"], "--threads", asked["threads"], "--device", asked["device"]]
+    words += ["--name", run.path.name.rpartition("-")[0]]
+    words += ["--start-from", asked["start_from"]] * bool(asked["start_from"])
+    return shlex.join(map(str, words))

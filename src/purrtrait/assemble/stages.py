@@ -163,4 +163,5 @@ def _facts(place: Place, number: int) -> dict[str, Any]:
         "pack": place.pack.content_hash,
         "threads": place.request.threads,
         "ranks": place.share.ranks,
+        "device": str(place.device),
     }
