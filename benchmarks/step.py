@@ -36,8 +36,8 @@ from purrtrait.types import Batch, Draw, Progress
 CASES = {
     "dcgan-64": ("dcgan", {}, 64),
     "lsgan-64": ("lsgan", {}, 64),
-    "wgan-64": ("wgan", {"critic_moves": "5"}, 64),
-    "wgan-gp-64": ("wgan-gp", {}, 64),
+    "wgan-64": ("wgan", {"critic_moves": "1"}, 64),
+    "wgan-gp-64": ("wgan-gp", {"critic_moves": "1"}, 64),
     "portrait-32": ("portrait", {}, 32),
     "portrait-64": ("portrait", {}, 64),
 }

@@ -1,0 +1,68 @@
+"""The long versions: more pictures, longer trainings. `make soak` runs them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import purrtrait
+
+pytestmark = pytest.mark.soak
+
+PREPARE = """
+import resource, purrtrait
+pack = purrtrait.prepare("kittens", out="pack", size=64, count={count})
+print(len(pack.images), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def peak_kibibytes(folder: Path, count: int) -> int:
+    """Peak memory of a process that prepares so many kittens."""
+    folder.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", PREPARE.format(count=count)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=folder,
+    )
+    made, peak = done.stdout.split()
+    assert int(made) == count
+    return int(peak)
+
+
+def test_memory_does_not_grow_with_the_number_of_pictures(tmp_path: Path) -> None:
+    few, many = (peak_kibibytes(tmp_path / str(n), n) for n in (5_000, 60_000))
+    # Names and labels of 55,000 more pictures may take a little; their pixels are 660 MB.
+    assert many - few < 120_000
+
+
+def moments(pictures: np.ndarray) -> np.ndarray:
+    """Mean and deviation of every pixel, as one vector."""
+    flat = pictures.reshape(len(pictures), -1) / 255
+    return np.concatenate([flat.mean(0), flat.std(0)])
+
+
+@pytest.mark.parametrize("recipe", ["portrait", "dcgan"])
+def test_a_training_learns(recipe: str, tmp_path: Path) -> None:
+    """Pixel statistics of samples come far nearer to those of pictures kept aside."""
+    pack = purrtrait.prepare("kittens", out=tmp_path / "pack", size=16, count=2_000)
+    aside = moments(pack.images[pack.rows("held-out")])
+    settings = {"pixels": "0", "width": "16"}
+    distances = []
+    for budget in (64, 20_000):
+        run = purrtrait.train(
+            recipe,
+            pack.path,
+            seed=1,
+            budget=budget,
+            settings=settings,
+            upkeep={"previews": 0, "tensorboard": False},
+        ).run
+        drawn = moments(purrtrait.sample(run, 500, seed=3))
+        distances.append(float(np.linalg.norm(drawn - aside)))
+    assert distances[1] < 0.3 * distances[0]
