@@ -136,7 +136,8 @@ def textbook(recipe: Recipe, size: int) -> Iterator[int]:
             reals = data[torch.randint(PICTURES, (stage.batch,))].contiguous()
             drawn = fakes(generator, stage.batch).detach()
             exchange = Exchange(critic, reals, drawn, Draw(0, "", moves))
-            cost = (objective.game.critic(exchange) + penalty(exchange, moves)).mean()
+            losses = [objective.game.critic(exchange), *penalty(exchange, moves).values()]
+            cost = torch.stack(losses).sum(0).mean()
             backward(cost, steps["critic"], critic.parameters())
             objective.clip_critic()
             moves, seen = moves + 1, seen + stage.batch

@@ -128,6 +128,15 @@ def test_the_same_seed_gives_the_same_bits_twice(name: str, kittens: Pack) -> No
     assert runs[0][1] != runs[2][1]
 
 
+def test_a_lazy_penalty_keeps_its_last_value_in_the_scores(kittens: Pack) -> None:
+    settings = {"critic_moves": "1", "penalty_every": "3"}
+    state = helpers.state(helpers.recipe("wgan-gp", settings), kittens)
+    paid = [now.scores["critic/penalty"] for now in itertools.islice(fit(state, 10**9), 7)]
+    assert paid[0] == paid[1] == paid[2]
+    assert paid[3] == paid[4] == paid[5]
+    assert len({paid[0], paid[3], paid[6]}) == 3
+
+
 def test_wgan_counts_its_bursts(kittens: Pack) -> None:
     made = helpers.recipe(
         "wgan",

@@ -105,8 +105,8 @@ class Fine:
     weight: float
     every: int = 1
 
-    def __call__(self, exchange: Exchange, move: int) -> Tensor:
-        """The weighted penalty (B,) at the critic's ``move``-th move, counted from 0."""
+    def __call__(self, exchange: Exchange, move: int) -> dict[str, Tensor]:
+        """The weighted penalty (B,) as a term, if due at the ``move``-th move, counted from 0."""
         if move % self.every:
-            return exchange.reals.new_zeros(len(exchange.reals))
-        return self.weight * self.every * self.penalty(exchange)
+            return {}
+        return {"penalty": self.weight * self.every * self.penalty(exchange)}

@@ -108,10 +108,8 @@ class Adversarial(Drawing):
 
     def judged(self, exchange: Exchange, move: int) -> Terms:
         """What the critic loses at its ``move``-th move."""
-        costs = {
-            "game": self.game.critic(exchange).mean(),
-            "penalty": self.fine(exchange, move).mean(),
-        }
+        losses = {"game": self.game.critic(exchange), **self.fine(exchange, move)}
+        costs = {name: loss.mean() for name, loss in losses.items()}
         return Terms({"critic": costs}, _verdicts(exchange))
 
     def drawn(self, exchange: Exchange) -> Terms:
@@ -228,7 +226,8 @@ def _one_descent(objective: Adversarial, exchange: Exchange, move: int) -> Terms
     critic = terms.costs["critic"]
     # The penalty goes down by itself, when it is due: at the fakes it is not the generator's.
     descents: dict[tuple[str, ...], Tensor] = {("critic", "generator"): critic["game"]}
-    descents |= {("critic",): critic["penalty"]} if critic["penalty"].requires_grad else {}
+    if "penalty" in critic and critic["penalty"].requires_grad:
+        descents[("critic",)] = critic["penalty"]
     return Terms(terms.costs, terms.watch, descents)
 
 

@@ -20,7 +20,7 @@ def fit(state: State, budget: int) -> Iterator[Progress]:
     """
     while state.now.images_seen < budget:
         before = state.now.images_seen
-        scores: dict[str, float] = {}
+        scores = dict(state.now.scores)  # a lazy term keeps the value that it had when last due
         for turn in state.objective.turns(state.now):
             state.now = replace(state.now, position=state.now.position + turn.advance)
             scores |= play(state, turn, state.batch())

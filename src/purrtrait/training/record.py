@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 # Every score that can be logged, with what it says; docs/scores.md is held to this table.
 SCORES = {
     "critic/game": "what the critic loses in the game, mean over the batch",
-    "critic/penalty": "what the critic pays for being steep, weighted; 0 where it is not due",
+    "critic/penalty": "what the critic paid for being steep when that was last due, weighted",
     "critic/order": "share of pairs in which the real is judged above the fake, 0 to 1",
     "critic/noise": "standard deviation of the noise on all that the critic sees",
     "critic/lr": "the critic's learning rate",
