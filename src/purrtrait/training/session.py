@@ -112,14 +112,14 @@ class Session:
     def look_up(
         self, recorder: record.Recorder, before: Progress, now: Progress, last: bool
     ) -> None:
-        """Log, preview and save, each when it is due; the last step is always saved."""
+        """Log, preview and save, each when it is due; the last step is always shown and saved."""
         cadence = self.cadence
         if self.share.rank:
             return
         if now.steps % cadence.log_every_steps == 0 or now.images_seen >= self.budget:
             recorder.scores(now)
         seen = (before.images_seen, now.images_seen, self.budget)
-        self.preview(recorder, now, due=crosses(*seen, cadence.preview_every_images))
+        self.preview(recorder, now, due=last or crosses(*seen, cadence.preview_every_images))
         if last or crosses(*seen, cadence.checkpoint_every_images):
             self.save()
 
