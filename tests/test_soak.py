@@ -65,4 +65,4 @@ def test_a_training_learns(recipe: str, tmp_path: Path) -> None:
         ).run
         drawn = moments(purrtrait.sample(run, 500, seed=3))
         distances.append(float(np.linalg.norm(drawn - aside)))
-    assert distances[1] < 0.5 * distances[0]
+    assert distances[1] < 0.3 * distances[0]
