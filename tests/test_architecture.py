@@ -43,8 +43,12 @@ def test_nothing_is_pickled_or_evaluated(path: Path) -> None:
                 assert not {"pickle", "dill", "shelve"} & {name.name for name in names}
             case ast.Call(func=ast.Name(id=name)):
                 assert name not in {"eval", "exec", "print"}
-            case ast.Call(func=ast.Attribute(attr=name, value=ast.Name(id="torch"))):
-                assert name not in {"load", "save"}
+            case ast.Call(func=ast.Attribute(attr="load", value=ast.Name(id="torch"))):
+                # The extractor's weights come in a package as they are; tensors only, no code.
+                assert path.name == "efficientnet.py"
+                assert "weights_only=True" in ast.unparse(node)
+            case ast.Call(func=ast.Attribute(attr="save", value=ast.Name(id="torch"))):
+                raise AssertionError("torch.save pickles")
 
 
 def test_concrete_classes_are_final() -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from purrtrait import arguments
+from purrtrait.commands.common import (
+    budget_option,
+    device_option,
+    json_option,
+    set_option,
+    show,
+    threads_option,
+)
 from purrtrait.version import VERSION
 
 if TYPE_CHECKING:
@@ -17,26 +23,6 @@ if TYPE_CHECKING:
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 100}
 INTERRUPTED = 128  # exit code of a process that a signal ended, plus the signal's number
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
-set_option = click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Override an option of the recipe, such as lr=1e-4 or critic.width=64; may be repeated.",
-)
-device_option = click.option(
-    "--device", help="cpu, cuda, cuda:1, mps; by default the fastest here."
-)
-threads_option = click.option(
-    "--threads", type=click.IntRange(1), help="CPU threads; by default the cores that are ours."
-)
-budget_option = click.option(
-    "--budget",
-    metavar="N|Nmin",
-    help="Real pictures that the critic sees; or minutes such as 5min, after which training stops.",
-)
 
 
 @click.group(context_settings=CONTEXT)
@@ -90,7 +76,7 @@ def prepare(parser: str, source: Path | None, as_json: bool, **asked: Any) -> No
         click.echo(f"left out: {item.name} ({item.reason})", err=True)
     if len(lost) > 10:
         click.echo(f"... and {len(lost) - 10} more, listed in its manifest.json", err=True)
-    _print(facts, as_json)
+    show(facts, as_json)
 
 
 @main.command()
@@ -200,7 +186,7 @@ def sample(path: str, out: Path | None, as_json: bool, **asked: Any) -> None:
     model = face.load(path, asked["device"] or "auto")
     place = studio.place(out, Path(path).resolve().name)
     made = studio.draw(model, place, asked["count"], asked["seed"], warmth, rows)
-    _print({name: str(value) for name, value in made.items()}, as_json)
+    show({name: str(value) for name, value in made.items()}, as_json)
 
 
 @main.command()
@@ -211,7 +197,7 @@ def film(run: str, as_json: bool) -> None:
     from purrtrait import face
 
     gif, mp4 = face.film(run)
-    _print({"gif": str(gif), "mp4": str(mp4)}, as_json)
+    show({"gif": str(gif), "mp4": str(mp4)}, as_json)
 
 
 @main.command()
@@ -221,7 +207,7 @@ def inspect(path: str, as_json: bool) -> None:
     """Say what a run, checkpoint, bundle or pack is: recipe, progress, networks, origin."""
     from purrtrait import studio
 
-    _print(studio.inspect(Path(path)), as_json)
+    show(studio.inspect(Path(path)), as_json)
 
 
 @main.group(invoke_without_command=True)
@@ -238,7 +224,7 @@ def list_recipes(as_json: bool) -> None:
     """Name every recipe with a line about it."""
     from purrtrait import config
 
-    _print({name: config.read(path).summary for name, path in config.shipped().items()}, as_json)
+    show({name: config.read(path).summary for name, path in config.shipped().items()}, as_json)
 
 
 @recipes.command("show")
@@ -260,7 +246,7 @@ def show_recipe(recipe: str, as_json: bool) -> None:
             }
             for o in listed
         }
-        _print({"name": found.name, "source": found.source, "options": rows}, as_json)
+        show({"name": found.name, "source": found.source, "options": rows}, as_json)
         return
     click.echo(f"{found.name}: {found.summary}\nsource: {found.source}\n")
     for option in listed:
@@ -283,7 +269,7 @@ def _ended(outcome: Outcome, as_json: bool) -> None:
     if grids:
         made["grid"] = str(grids[-1])
     if machine.first():
-        _print(made, as_json)
+        show(made, as_json)
         if not outcome.finished:
             click.echo(f"stopped; go on with: purrtrait resume {run}", err=True)
     if outcome.signal:
@@ -291,27 +277,3 @@ def _ended(outcome: Outcome, as_json: bool) -> None:
 
 
 _RESULTS = {"film": "film.mp4", "gif": "film.gif", "report": "report.html", "bundle": "bundle"}
-
-
-def _print(facts: Mapping[str, Any], as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(facts, indent=1, default=str))
-        return
-    width = max(map(len, facts), default=0)
-    for name, value in facts.items():
-        click.echo(f"{name.replace('_', ' '):<{width}}  {_words(value)}")
-
-
-def _words(value: Any) -> str:
-    """A fact in a line of text."""
-    match value:
-        case dict():
-            return ", ".join(f"{name} {_words(part)}" for name, part in value.items()) or "none"
-        case list():
-            return ", ".join(map(_words, value)) or "none"
-        case float():
-            return f"{value:.4g}"
-        case bool():
-            return "yes" if value else "no"
-        case _:
-            return str(value)

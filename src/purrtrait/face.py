@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,54 +22,18 @@ from purrtrait.datasets.order import Order
 from purrtrait.datasets.pack import Pack
 from purrtrait.datasets.prepare import no_report
 from purrtrait.datasets.prepare import prepare as make_pack
-from purrtrait.images.resize import to_uint8
-from purrtrait.sampling import bundle
-from purrtrait.sampling.latents import latents
+from purrtrait.model import Model, PathLike, load
 from purrtrait.trainer import Outcome, Source, Watch
 from purrtrait.training import checkpoint
 from purrtrait.training import run as runs
 from purrtrait.training.checkpoint import Checkpoint
 from purrtrait.training.session import Stop
 from purrtrait.training.state import State
-from purrtrait.types import Batch, Latents, Progress, Sampler
+from purrtrait.types import Batch, Progress
 
-PathLike = str | Path
+__all__ = ["Model", "film", "load", "prepare", "resume", "sample", "train"]
+
 SEEDS = 10_000  # a seed that nobody chose is one of so many
-DRAWN_AT_ONCE = 64
-
-
-@dataclass(frozen=True)
-class Model:
-    """A trained sampler with what is known about it."""
-
-    sampler: Sampler
-    about: Mapping[str, Any]
-    device: torch.device
-
-    def latents(
-        self, count: int, seed: int = 0, temperature: float = 1.0, first: int = 0
-    ) -> Latents:
-        """Latents (count, Z) of a seed: row i is the same whatever the count."""
-        size, prior = self.sampler.latent_size, self.sampler.prior
-        return latents(count, size, prior, seed, temperature, first)
-
-    def sample(
-        self, count: int, *, seed: int = 0, temperature: float = 1.0, batch: int = DRAWN_AT_ONCE
-    ) -> np.ndarray:
-        """Portraits of a seed as uint8 (count, H, W, C).
-
-        Portrait i depends on (seed, i, temperature) alone: another count gives the same ones, and
-        another batch size the same within one grey level.
-        """
-        for word, number in (("count", count), ("batch", batch)):
-            if number < 1:
-                raise ValueError(f"{word} is {number}; expected at least 1 portrait")
-        z = self.latents(count, seed, temperature)
-        return np.concatenate([self.draw(rows) for rows in z.split(batch)])
-
-    def draw(self, z: Latents) -> np.ndarray:
-        """Portraits of latents (B, Z) as uint8 (B, H, W, C)."""
-        return to_uint8(self.sampler(z.to(self.device)).cpu())
 
 
 def _unwatched(stage: str, now: Progress, budget: int) -> None:
@@ -186,12 +150,6 @@ def resume(
             _expect_fit(stage, request, last, tuple(stage.players))
     stop = Stop(seconds=minutes * 60)
     return _wrapped(trainer.go_on(there, changed, done, request, stop, watch))
-
-
-def load(path: PathLike, device: str = "auto") -> Model:
-    """The trained sampler in a run folder (its last checkpoint), a checkpoint or a bundle."""
-    folder, where = wrapping.sampler_folder(Path(path)), machine.device(device)
-    return Model(bundle.load(folder, where), bundle.describe(folder), where)
 
 
 def sample(

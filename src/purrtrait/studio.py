@@ -11,8 +11,8 @@ import numpy as np
 from purrtrait import config
 from purrtrait.datasets import manifest
 from purrtrait.datasets.pack import Pack
-from purrtrait.face import Model
 from purrtrait.images import sheet
+from purrtrait.model import Model
 from purrtrait.sampling import bundle
 from purrtrait.training import checkpoint
 from purrtrait.training import run as runs

@@ -16,6 +16,9 @@ from torch import Tensor, nn
 Images: TypeAlias = Tensor  # (B, C, H, W) float32; portraits in [-1, 1], details in [-2, 2]
 Latents: TypeAlias = Tensor  # (B, Z) float32; one row is one portrait, whatever the model
 Logits: TypeAlias = Tensor  # (B,) unbounded, higher is more real, for every critic
+Features: TypeAlias = (
+    Tensor  # (N, F) float32 on the CPU; one row a picture, as an extractor sees it
+)
 Prior: TypeAlias = Literal["normal", "uniform"]
 
 # What a number among the options may be; a recipe with another one is refused in words.

@@ -1,0 +1,54 @@
+"""Options that several commands take, and how a command prints what it found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+set_option = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override an option of the recipe, such as lr=1e-4 or critic.width=64; may be repeated.",
+)
+device_option = click.option(
+    "--device", help="cpu, cuda, cuda:1, mps; by default the fastest here."
+)
+threads_option = click.option(
+    "--threads", type=click.IntRange(1), help="CPU threads; by default the cores that are ours."
+)
+budget_option = click.option(
+    "--budget",
+    metavar="N|Nmin",
+    help="Real pictures that the critic sees; or minutes such as 5min, after which training stops.",
+)
+
+
+def show(facts: Mapping[str, Any], as_json: bool) -> None:
+    """Print facts, a line each, or as JSON."""
+    if as_json:
+        click.echo(json.dumps(facts, indent=1, default=str))
+        return
+    width = max(map(len, facts), default=0)
+    for name, value in facts.items():
+        click.echo(f"{name.replace('_', ' '):<{width}}  {words(value)}")
+
+
+def words(value: Any) -> str:
+    """A fact in a line of text."""
+    match value:
+        case dict():
+            return ", ".join(f"{name} {words(part)}" for name, part in value.items()) or "none"
+        case list():
+            return ", ".join(map(words, value)) or "none"
+        case float():
+            return f"{value:.4g}"
+        case bool():
+            return "yes" if value else "no"
+        case _:
+            return str(value)

@@ -1,0 +1,104 @@
+"""Turns pictures into features, in which scores compare them; those of a pack are kept on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from purrtrait.datasets.pack import Pack
+from purrtrait.types import Features
+
+log = logging.getLogger(__name__)
+
+FOLDER = "features"  # in a pack
+BATCH = 64  # pictures at a time: at 128 px their largest maps take 130 MB
+
+Report = Callable[[int, int], None]
+
+
+class Extractor(Protocol):
+    """Pictures in, features out.
+
+    ``name`` labels every result; ``identity`` says all that the numbers depend on (weights, size,
+    normalisation), so that features kept on disk are never mixed up.
+    """
+
+    name: str
+    identity: str
+
+    def __call__(self, pixels: np.ndarray) -> Features:
+        """Features (B, F) float32, on the CPU, of pixels (B, H, W, C) uint8 with C 1 or 3."""
+        ...
+
+
+def unheard(done: int, total: int) -> None:
+    """Report to nobody."""
+
+
+def extract(extractor: Extractor, pixels: np.ndarray, report: Report = unheard) -> Features:
+    """Features (N, F) of pixels (N, H, W, C) uint8, a batch at a time.
+
+    ``report`` is told how many pictures are done, and how many there are.
+    """
+    if not len(pixels):
+        raise ValueError("there are no pictures to take features of; expected at least one")
+    found = []
+    for start in range(0, len(pixels), BATCH):
+        found.append(extractor(pixels[start : start + BATCH]))
+        report(min(start + BATCH, len(pixels)), len(pixels))
+    return torch.cat(found)
+
+
+def of_pack(
+    extractor: Extractor, pack: Pack, rows: np.ndarray, report: Report = unheard
+) -> Features:
+    """Features (len(rows), F) of some rows of a pack.
+
+    Those of the whole pack are taken once and kept in its folder, under a name that follows from
+    the pack's content and the extractor's identity. Where nothing can be written there, only the
+    rows asked for are taken, each time.
+    """
+    path = pack.path / FOLDER / f"{extractor.name}-{_key(extractor, pack)}.npy"
+    kept = _read(path, len(pack.images))
+    if kept is None:
+        if not os.access(pack.path, os.W_OK):
+            log.warning("%s cannot be written to: its features are not kept", pack.path)
+            return extract(extractor, pack.images[rows], report)
+        kept = extract(extractor, pack.images, report).numpy()
+        _write(path, kept)
+    return torch.from_numpy(np.array(kept[rows]))
+
+
+def _key(extractor: Extractor, pack: Pack) -> str:
+    parts = json.dumps([extractor.identity, pack.content_hash])
+    return hashlib.sha256(parts.encode()).hexdigest()[:16]
+
+
+def _read(path: Path, count: int) -> np.ndarray | None:
+    """The features on disk, memory-mapped; None where there are none, or not all."""
+    try:
+        kept: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    whole = kept.dtype == np.float32 and kept.ndim == 2 and len(kept) == count
+    return kept if whole else None
+
+
+def _write(path: Path, features: np.ndarray) -> None:
+    """Write an array; the file appears whole or not at all."""
+    path.parent.mkdir(exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with temporary.open("wb") as file:
+            np.save(file, features, allow_pickle=False)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,60 @@
+"""A trained sampler with what is known about it, opened from a run, checkpoint or bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from purrtrait import machine, wrapping
+from purrtrait.images.resize import to_uint8
+from purrtrait.sampling import bundle
+from purrtrait.sampling.latents import latents
+from purrtrait.types import Latents, Sampler
+
+PathLike = str | Path
+DRAWN_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained sampler with what is known about it."""
+
+    sampler: Sampler
+    about: Mapping[str, Any]
+    device: torch.device
+
+    def latents(
+        self, count: int, seed: int = 0, temperature: float = 1.0, first: int = 0
+    ) -> Latents:
+        """Latents (count, Z) of a seed: row i is the same whatever the count."""
+        size, prior = self.sampler.latent_size, self.sampler.prior
+        return latents(count, size, prior, seed, temperature, first)
+
+    def sample(
+        self, count: int, *, seed: int = 0, temperature: float = 1.0, batch: int = DRAWN_AT_ONCE
+    ) -> np.ndarray:
+        """Portraits of a seed as uint8 (count, H, W, C).
+
+        Portrait i depends on (seed, i, temperature) alone: another count gives the same ones, and
+        another batch size the same within one grey level.
+        """
+        for word, number in (("count", count), ("batch", batch)):
+            if number < 1:
+                raise ValueError(f"{word} is {number}; expected at least 1 portrait")
+        z = self.latents(count, seed, temperature)
+        return np.concatenate([self.draw(rows) for rows in z.split(batch)])
+
+    def draw(self, z: Latents) -> np.ndarray:
+        """Portraits of latents (B, Z) as uint8 (B, H, W, C)."""
+        return to_uint8(self.sampler(z.to(self.device)).cpu())
+
+
+def load(path: PathLike, device: str = "auto") -> Model:
+    """The trained sampler in a run folder (its last checkpoint), a checkpoint or a bundle."""
+    folder, where = wrapping.sampler_folder(Path(path)), machine.device(device)
+    return Model(bundle.load(folder, where), bundle.describe(folder), where)
