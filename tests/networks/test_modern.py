@@ -5,8 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import conv2d, interpolate
 
-from purrtrait.networks.modern import ModernCritic, ModernGenerator, Modulation, maps_by_size
+from purrtrait.networks.modern import (
+    Doubling,
+    ModernCritic,
+    ModernGenerator,
+    Modulation,
+    maps_by_size,
+)
 
 
 def test_maps_halve_as_sizes_double() -> None:
@@ -27,6 +34,24 @@ def test_modulation_is_its_equation() -> None:
     gain, shift = words[:, :4, None, None], words[:, 4:, None, None]
     expected = (1 + gain) * (maps - mean) / deviation + shift
     assert torch.allclose(modulation(maps, z), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [1, 4, 7])
+def test_doubling_is_nearest_neighbours_and_a_convolution(size: int) -> None:
+    torch.manual_seed(0)
+    doubling = Doubling(5, 7).double()
+    maps = torch.randn(2, 5, size, size, dtype=torch.float64, requires_grad=True)
+
+    def plain(maps: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        return conv2d(interpolate(maps, scale_factor=2.0, mode="nearest"), weight, None, 1, 1)
+
+    expected = plain(maps, doubling.weight)
+    assert torch.allclose(doubling(maps), expected, atol=1e-12)
+    slopes = torch.randn_like(expected)
+    asked = (maps, doubling.weight)
+    ours = torch.autograd.grad(doubling(maps), asked, slopes)
+    for found, wanted in zip(ours, torch.autograd.grad(expected, asked, slopes), strict=True):
+        assert torch.allclose(found, wanted, atol=1e-12)
 
 
 @pytest.mark.parametrize("size", [8, 16, 32, 64, 128])

@@ -6,7 +6,7 @@ import itertools
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, leaky_relu, relu
+from torch.nn.functional import conv_transpose2d, leaky_relu, relu
 
 from purrtrait.networks.blocks import halvings
 from purrtrait.types import Count, Critic, Generator, Images, Latents, Logits, Prior
@@ -36,19 +36,45 @@ class Modulation(nn.Module):
         return torch.addcmul(shift, 1 + gain, self.normalise(maps))
 
 
+class Doubling(nn.Module):
+    """Twice the size by nearest neighbours and a 3x3 convolution, at 4/9 of their arithmetic.
+
+    Each of the four new pixels in the place of an old one sees only 2x2 old ones, so the two are
+    one transposed 4x4 convolution of stride 2, whose weight is a sum of the 3x3 one's entries: the
+    same numbers up to rounding.
+    """
+
+    shares: Tensor
+
+    def __init__(self, maps: int, wanted: int) -> None:
+        super().__init__()
+        self.weight = nn.Conv2d(maps, wanted, 3, bias=False).weight  # (W, M, 3, 3), as it begins
+        # Which of the 3 entries along a side add up to each of the 4, and so for both sides.
+        side = torch.tensor([[0.0, 0.0, 1.0], [0.0, 1.0, 1.0], [1.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
+        self.register_buffer("shares", torch.kron(side, side), persistent=False)  # (16, 9)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(B, M, S, S) to (B, W, 2S, 2S)."""
+        rows = self.weight.permute(2, 3, 0, 1).flatten(0, 1).flatten(1)  # (9, W * M)
+        sums = (
+            (self.shares @ rows).view(4, 4, *self.weight.shape[:2]).permute(3, 2, 0, 1)
+        )  # (M, W, 4, 4)
+        laid = sums.contiguous(memory_format=torch.channels_last)
+        return conv_transpose2d(maps, laid, None, stride=2, padding=1)
+
+
 class Step(nn.Module):
     """Twice the size by nearest neighbours, a 3x3 convolution, modulation, rectifier."""
 
     def __init__(self, latent: int, maps: int, wanted: int) -> None:
         super().__init__()
         # No bias: the modulation's normalisation would take it out again.
-        self.convolution = nn.Conv2d(maps, wanted, 3, 1, 1, bias=False)
+        self.convolution = Doubling(maps, wanted)
         self.modulation = Modulation(latent, wanted)
 
     def forward(self, maps: Tensor, z: Latents) -> Tensor:
         """(B, M, S, S) to (B, W, 2S, 2S)."""
-        maps = self.convolution(interpolate(maps, scale_factor=2.0, mode="nearest"))
-        return relu(self.modulation(maps, z))
+        return relu(self.modulation(self.convolution(maps), z))
 
 
 class ModernGenerator(Generator):
