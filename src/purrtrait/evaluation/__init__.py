@@ -2,9 +2,18 @@
 
 from collections.abc import Callable
 
-from purrtrait.evaluation import efficientnet
+from purrtrait.evaluation import coverage, diversity, efficientnet, frechet, kernel
 from purrtrait.evaluation.features import Extractor
+from purrtrait.evaluation.metric import Metric
 
 EXTRACTORS: dict[str, Callable[[], Extractor]] = {
     "efficientnet-lite0": efficientnet.EfficientNetLite0,
+}
+
+METRICS: dict[str, Metric] = {
+    "frechet": frechet.frechet,
+    "frechet-infinite": frechet.infinite,
+    "kernel": kernel.kernel,
+    "coverage": coverage.coverage,
+    "diversity": diversity.diversity,
 }
