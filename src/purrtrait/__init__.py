@@ -9,11 +9,21 @@ from typing import TYPE_CHECKING, Any
 from purrtrait.version import VERSION
 
 if TYPE_CHECKING:
-    from purrtrait.face import Model, film, load, prepare, resume, sample, train
+    from purrtrait.face import Model, evaluate, film, load, prepare, resume, sample, train
 
 __version__ = VERSION
 
-__all__ = ["Model", "__version__", "film", "load", "prepare", "resume", "sample", "train"]
+__all__ = [
+    "Model",
+    "__version__",
+    "evaluate",
+    "film",
+    "load",
+    "prepare",
+    "resume",
+    "sample",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from purrtrait import arguments
+from purrtrait.commands import evaluate
 from purrtrait.commands.common import (
     budget_option,
     device_option,
@@ -187,6 +188,9 @@ def sample(path: str, out: Path | None, as_json: bool, **asked: Any) -> None:
     place = studio.place(out, Path(path).resolve().name)
     made = studio.draw(model, place, asked["count"], asked["seed"], warmth, rows)
     show({name: str(value) for name, value in made.items()}, as_json)
+
+
+main.add_command(evaluate.evaluate)
 
 
 @main.command()

@@ -68,3 +68,21 @@ class StageBars:
     def close(self) -> None:
         """Leave the last bar as it stands."""
         self.bar.close()
+
+
+class Tasks:
+    """A progress bar for each of several tasks, one after the other."""
+
+    def __init__(self) -> None:
+        self.bar = Bar("")
+
+    def report(self, what: str, done: int, total: int) -> None:
+        """So much of a task is done."""
+        if what != self.bar.label:
+            self.bar.close()
+            self.bar.label = what
+        self.bar(done, total)
+
+    def close(self) -> None:
+        """Leave the last bar as it stands."""
+        self.bar.close()

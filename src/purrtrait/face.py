@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from pydantic import ValidationError
 
-from purrtrait import config, machine, trainer, wrapping
+from purrtrait import config, judging, machine, trainer, wrapping
 from purrtrait.assemble import build, options
 from purrtrait.assemble.stages import Request
 from purrtrait.assemble.tables import nearest
@@ -22,6 +22,8 @@ from purrtrait.datasets.order import Order
 from purrtrait.datasets.pack import Pack
 from purrtrait.datasets.prepare import no_report
 from purrtrait.datasets.prepare import prepare as make_pack
+from purrtrait.evaluation.judgement import Judgement
+from purrtrait.evaluation.reference import Report
 from purrtrait.model import Model, PathLike, load
 from purrtrait.trainer import Outcome, Source, Watch
 from purrtrait.training import checkpoint
@@ -31,7 +33,7 @@ from purrtrait.training.session import Stop
 from purrtrait.training.state import State
 from purrtrait.types import Batch, Progress
 
-__all__ = ["Model", "film", "load", "prepare", "resume", "sample", "train"]
+__all__ = ["Model", "evaluate", "film", "load", "prepare", "resume", "sample", "train"]
 
 SEEDS = 10_000  # a seed that nobody chose is one of so many
 
@@ -157,6 +159,50 @@ def sample(
 ) -> np.ndarray:
     """Portraits by a run, checkpoint or bundle: uint8 (count, H, W, C)."""
     return load(path).sample(count, seed=seed, temperature=temperature)
+
+
+def evaluate(
+    path: PathLike,
+    against: PathLike | None = None,
+    *,
+    samples: int = judging.COUNT,
+    seed: int = 0,
+    extractor: str = "efficientnet-lite0",
+    device: str = "auto",
+) -> Judgement:
+    """Score what a run, checkpoint or bundle draws, or a folder's pictures, against real ones.
+
+    ``against`` is a pack, of whose held-out part as many pictures are taken; by default the one
+    that a run was trained on. Each score comes with its standard error, its floor and its ceilings.
+    """
+    pack = None if against is None else Path(_pack_folder(against))
+    return judging.evaluate(Path(path), pack, samples, seed, extractor, device)
+
+
+def judged(
+    path: Path,
+    against: Path | None,
+    samples: int,
+    seed: int,
+    extractor: str,
+    device: str,
+    threads: int | None,
+    out: Path | None,
+    report: Report,
+) -> tuple[Judgement, Path | None]:
+    """The same for the command line, and where it was written down: a run keeps its own scores."""
+    if out is not None and out.exists() and not out.is_file():
+        raise ValueError(f"{out} is a folder; expected the name of a file, such as scores.json")
+    with trainer.own_torch(threads or machine.threads()):
+        pack = None if against is None else Path(_pack_folder(against))
+        found = judging.evaluate(path, pack, samples, seed, extractor, device, report)
+    is_run = (path / runs.REQUEST).is_file()
+    kept = out or (path / judging.FILE if is_run else None)
+    if kept:
+        judging.keep(found, kept)
+    if is_run and out is None:
+        wrapping.wrap_report(runs.Run(path))
+    return found, kept
 
 
 def film(run: PathLike) -> tuple[Path, Path]:

@@ -119,7 +119,7 @@ def _train(
             stack.enter_context(place.run.locked())
             stack.enter_context(record.log_file(place.run))
         stack.enter_context(signals(stop))
-        stack.enter_context(_own_torch(place.request.threads))
+        stack.enter_context(own_torch(place.request.threads))
         for number in range(first, len(stages)):
             playing = session(place, number, last)
             if not place.share.rank and number == first:
@@ -148,7 +148,7 @@ def _first(place: Place, last: Checkpoint | None) -> int:
 
 
 @contextmanager
-def _own_torch(threads: int) -> Iterator[None]:
+def own_torch(threads: int) -> Iterator[None]:
     """So many threads and a random state of our own; the caller's come back afterwards."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)

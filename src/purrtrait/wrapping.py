@@ -89,8 +89,18 @@ def wrap(run: Run, finished: bool) -> None:
     recipe = config.read(run.path / runs.RECIPE)
     if finished:
         bundle.write(run.path / "bundle", last.path, card(recipe, last))
-    has_film = any(run.previews.glob("*.png"))
-    mp4 = film(run)[1] if has_film else None
+    if any(run.previews.glob("*.png")):
+        film(run)
+    wrap_report(run)
+
+
+def wrap_report(run: Run) -> None:
+    """Write the report of a run anew, from all that its folder holds by now."""
+    last = run.latest()
+    if last is None:
+        return
+    recipe = config.read(run.path / runs.RECIPE)
+    mp4 = run.path / "film.mp4"
     grids = run.shown(last.stage)
     rows = run.scores.read_text(encoding="utf-8").splitlines() if run.scores.is_file() else []
     report.write(
@@ -104,7 +114,7 @@ def wrap(run: Run, finished: bool) -> None:
             scores=[json.loads(row) for row in rows],
             explained=record.SCORES,
             grid=grids[-1][1] if grids else None,
-            film=mp4,
+            film=mp4 if mp4.is_file() else None,
             credit=bundle.describe(last.path)["credit"],
             command=command(run),
         ),

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 
 from purrtrait.datasets.pack import Pack
+from purrtrait.files import replacing
+from purrtrait.images.resize import area, to_images, to_uint8
 from purrtrait.types import Features
 
 log = logging.getLogger(__name__)
@@ -43,8 +45,15 @@ def unheard(done: int, total: int) -> None:
     """Report to nobody."""
 
 
-def extract(extractor: Extractor, pixels: np.ndarray, report: Report = unheard) -> Features:
-    """Features (N, F) of pixels (N, H, W, C) uint8, a batch at a time.
+def reduced(pixels: np.ndarray, size: int) -> np.ndarray:
+    """Pixels (N, H, W, C) uint8, averaged by area to ``size`` where they are larger."""
+    return pixels if pixels.shape[1] == size else to_uint8(area(to_images(pixels), size))
+
+
+def extract(
+    extractor: Extractor, pixels: np.ndarray, report: Report = unheard, size: int | None = None
+) -> Features:
+    """Features (N, F) of pixels (N, H, W, C) uint8, at ``size`` or as they are, batch by batch.
 
     ``report`` is told how many pictures are done, and how many there are.
     """
@@ -52,33 +61,40 @@ def extract(extractor: Extractor, pixels: np.ndarray, report: Report = unheard) 
         raise ValueError("there are no pictures to take features of; expected at least one")
     found = []
     for start in range(0, len(pixels), BATCH):
-        found.append(extractor(pixels[start : start + BATCH]))
+        some = pixels[start : start + BATCH]
+        found.append(extractor(reduced(some, size or some.shape[1])))
         report(min(start + BATCH, len(pixels)), len(pixels))
     return torch.cat(found)
 
 
 def of_pack(
-    extractor: Extractor, pack: Pack, rows: np.ndarray, report: Report = unheard
+    extractor: Extractor,
+    pack: Pack,
+    rows: np.ndarray,
+    report: Report = unheard,
+    size: int | None = None,
 ) -> Features:
-    """Features (len(rows), F) of some rows of a pack.
+    """Features (len(rows), F) of some rows of a pack, at ``size`` pixels or as they are.
 
     Those of the whole pack are taken once and kept in its folder, under a name that follows from
     the pack's content and the extractor's identity. Where nothing can be written there, only the
     rows asked for are taken, each time.
     """
-    path = pack.path / FOLDER / f"{extractor.name}-{_key(extractor, pack)}.npy"
+    side = size or pack.size
+    path = pack.path / FOLDER / f"{extractor.name}-{_key(extractor, pack, side)}.npy"
     kept = _read(path, len(pack.images))
     if kept is None:
         if not os.access(pack.path, os.W_OK):
             log.warning("%s cannot be written to: its features are not kept", pack.path)
-            return extract(extractor, pack.images[rows], report)
-        kept = extract(extractor, pack.images, report).numpy()
+            return extract(extractor, pack.images[rows], report, side)
+        kept = extract(extractor, pack.images, report, side).numpy()
         _write(path, kept)
-    return torch.from_numpy(np.array(kept[rows]))
+    picked: np.ndarray = kept[rows]  # a copy: rows are numbers
+    return torch.from_numpy(picked)
 
 
-def _key(extractor: Extractor, pack: Pack) -> str:
-    parts = json.dumps([extractor.identity, pack.content_hash])
+def _key(extractor: Extractor, pack: Pack, size: int) -> str:
+    parts = json.dumps([extractor.identity, pack.content_hash, size])
     return hashlib.sha256(parts.encode()).hexdigest()[:16]
 
 
@@ -93,12 +109,5 @@ def _read(path: Path, count: int) -> np.ndarray | None:
 
 
 def _write(path: Path, features: np.ndarray) -> None:
-    """Write an array; the file appears whole or not at all."""
-    path.parent.mkdir(exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with temporary.open("wb") as file:
-            np.save(file, features, allow_pickle=False)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.save(file, features, allow_pickle=False)

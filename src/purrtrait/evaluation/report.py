@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from purrtrait.evaluation import curves
+from purrtrait.files import replacing
 
 GRID_PIXELS = 520  # about how wide the grid is shown; each of its pixels is a whole number wide
 
@@ -66,14 +66,9 @@ class Picture:
 def write(target: Path, contents: Contents) -> None:
     """Write the report; the file appears whole or not at all."""
     page = render(contents)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
+    with replacing(target) as temporary:
         # A name that is not Unicode (a lone surrogate) must not keep the rest from being read.
         temporary.write_text(page, encoding="utf-8", errors="replace", newline="\n")
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def render(contents: Contents) -> str:

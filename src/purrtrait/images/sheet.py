@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from math import ceil, sqrt
 from pathlib import Path
@@ -12,6 +10,8 @@ from pathlib import Path
 import av
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+
+from purrtrait.files import replacing
 
 WHITE = 255
 STRIP = 16  # height of a caption in pixels
@@ -64,7 +64,7 @@ def captioned(image: np.ndarray, text: str) -> np.ndarray:
 
 def write_png(path: Path, image: np.ndarray) -> None:
     """Write an image (H, W, 1 or 3) uint8; the file appears whole or not at all."""
-    with _replacing(path) as temporary:
+    with replacing(path) as temporary:
         _picture(image).save(temporary, format="PNG")
 
 
@@ -72,7 +72,7 @@ def write_gif(path: Path, frames: Iterable[np.ndarray], frames_per_second: float
     """Write frames (H, W, C) as a GIF that repeats; equal neighbours become one longer frame."""
     first, *others = (_picture(frame) for frame in _alike(frames))
     milliseconds = round(1000 / frames_per_second)
-    with _replacing(path) as temporary:
+    with replacing(path) as temporary:
         first.save(
             temporary,
             format="GIF",
@@ -88,7 +88,7 @@ def write_mp4(path: Path, frames: Iterable[np.ndarray], frames_per_second: float
     pictures = _alike(frames)
     first = _even(next(pictures))
     with (
-        _replacing(path) as temporary,
+        replacing(path) as temporary,
         av.open(str(temporary), "w", format="mp4", options={"movflags": "+faststart"}) as container,
     ):
         encoder = next(name for name in _ENCODERS if name in _encoders_here())
@@ -147,15 +147,3 @@ def _alike(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
 def _picture(image: np.ndarray) -> Image.Image:
     """Return a Pillow picture of an image (H, W, 1 or 3)."""
     return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """Return a temporary name in the folder of ``path`` that takes its place if all goes well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

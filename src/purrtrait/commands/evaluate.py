@@ -1,0 +1,67 @@
+"""The command `evaluate`: what are the pictures of a model, or of a folder, worth?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from purrtrait.commands.common import device_option, json_option, threads_option
+
+
+@click.command()
+@click.argument("path", metavar="RUN|CHECKPOINT|BUNDLE|FOLDER", type=click.Path(path_type=Path))
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    metavar="PACK",
+    help="Whose held-out pictures to compare with; by default the pack that a run was trained on.",
+)
+@click.option("--samples", default=1000, help="How many pictures are judged.")
+@click.option("--seed", default=0, help="Of the samples.")
+@click.option("--extractor", default="efficientnet-lite0", help="What sees the pictures.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Where the scores are written; by default scores.json of a run.",
+)
+@device_option
+@threads_option
+@json_option
+def evaluate(
+    path: Path,
+    against: Path | None,
+    samples: int,
+    seed: int,
+    extractor: str,
+    out: Path | None,
+    device: str | None,
+    threads: int | None,
+    as_json: bool,
+) -> None:
+    """Score pictures against real ones that no training saw.
+
+    Beside each score stand its standard error, its floor (real pictures in the place of samples)
+    and, as ceilings, what blurred pictures and noise get.
+    """
+    from purrtrait import face
+    from purrtrait.console import Tasks
+    from purrtrait.judging import table
+
+    tasks = Tasks()
+    judgement, kept = face.judged(
+        path, against, samples, seed, extractor, device or "auto", threads, out, tasks.report
+    )
+    tasks.close()
+    if as_json:
+        click.echo(judgement.to_json(), nl=False)
+        return
+    click.echo(
+        f"{judgement.samples:,} samples against {judgement.reference:,} held-out pictures, "
+        f"as {judgement.extractor} sees them\n"
+    )
+    click.echo(table(judgement.rows()))
+    for note in judgement.notes:
+        click.echo(f"note: {note}", err=True)
+    if kept:
+        click.echo(f"\nwritten to {kept}")

@@ -1,0 +1,100 @@
+"""What a judgement says: each score with its uncertainty, its floor and its ceilings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from purrtrait.evaluation.metric import MEANINGS
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Score:
+    """A number and what it takes to read it.
+
+    ``error`` is the standard error that comes from having drawn only so many samples; ``floor`` the
+    same score of real training pictures in the place of samples, as many of them; ``ceilings`` that
+    of pictures which are plainly bad, by what they are.
+    """
+
+    value: float
+    error: float | None = None
+    floor: float | None = None
+    ceilings: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Scores of some pictures against the held-out part of a pack, and how to come by them again.
+
+    ``reference`` counts the held-out pictures; ``notes`` say what a reader should know, such as a
+    score that refused itself.
+    """
+
+    subject: str
+    pack: str
+    extractor: str
+    samples: int
+    reference: int
+    scores: Mapping[str, Score]
+    notes: tuple[str, ...] = ()
+    origin: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """The text of scores.json."""
+        return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1) + "\n"
+
+    @classmethod
+    def read(cls, path: Path) -> Judgement:
+        """The judgement in a file; ValueError if it cannot be read."""
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            newer = found.pop("schema") > SCHEMA
+            found["scores"] = {name: Score(**score) for name, score in found["scores"].items()}
+            found["notes"] = tuple(found["notes"])
+            made = cls(**found)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"{path} cannot be read as scores ({error!r}); delete it and evaluate again"
+            ) from None
+        if newer:
+            raise ValueError(f"{path} was written by a later version of purrtrait; install that")
+        return made
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """A table: score, value, standard error, floor, ceilings, which direction is better."""
+        return [("score", "value", "±", "floor", "ceiling", "better"), *map(_row, *_parts(self))]
+
+
+def _parts(judgement: Judgement) -> tuple[list[str], list[Score]]:
+    return list(judgement.scores), list(judgement.scores.values())
+
+
+def _row(name: str, score: Score) -> tuple[str, ...]:
+    ceilings = ", ".join(f"{number(value)} {what}" for what, value in score.ceilings.items())
+    return (
+        name,
+        number(score.value),
+        "" if score.error is None else number(score.error),
+        "" if score.floor is None else number(score.floor),
+        ceilings,
+        meaning(name),
+    )
+
+
+def meaning(name: str) -> str:
+    """Which direction of a score is better; those of one kind share an entry, such as modes/*."""
+    better = MEANINGS[name if name in MEANINGS else f"{name.partition('/')[0]}/*"].better
+    return "" if better == "neither" else better
+
+
+def number(value: float) -> str:
+    """A score with as many digits as can be read."""
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"

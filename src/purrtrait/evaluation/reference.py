@@ -1,0 +1,109 @@
+"""The real side of a judgement: what samples are compared with, and what stands in for them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from torch.nn.functional import avg_pool2d, pad
+
+from purrtrait.datasets.pack import HELD_OUT, TRAIN, Pack
+from purrtrait.evaluation import METRICS, features
+from purrtrait.evaluation.features import Extractor
+from purrtrait.evaluation.uncertainty import standard_errors
+from purrtrait.files import replacing
+from purrtrait.images.resize import to_images, to_uint8
+from purrtrait.types import Draw, Features
+
+Report: TypeAlias = Callable[[str, int, int], None]  # what is being done, done, total
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """Report to nobody."""
+
+
+def heard(report: Report, what: str) -> features.Report:
+    """The part of a report that is about one thing."""
+    return lambda done, total: report(what, done, total)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The real side: what samples are compared with, at their size, and what stands in for them."""
+
+    pack: Pack
+    extractor: Extractor
+    size: int
+    count: int  # samples that will be compared
+
+    def features(self, rows: np.ndarray, report: Report) -> Features:
+        """Features of rows of the pack."""
+        told = heard(report, f"features of {self.pack.path.name}")
+        return features.of_pack(self.extractor, self.pack, rows, told, self.size)
+
+    def held_out(self) -> np.ndarray:
+        """Row numbers of the first held-out pictures, no more than there are samples."""
+        return self.pack.rows(HELD_OUT)[: self.count]
+
+    def stand_ins(self) -> np.ndarray:
+        """Row numbers of as many training pictures as there are samples, or all of them."""
+        rows = self.pack.rows(TRAIN)
+        order = Draw(0, "evaluate", 0).permutation(len(rows), "stand-ins")
+        return np.sort(rows[order[: self.count]])
+
+    def bounds(self, reals: Features, report: Report) -> dict[str, dict[str, float]]:
+        """All scores of real stand-ins (the floor), blurred ones and noise; kept on disk."""
+        path = self.pack.path / features.FOLDER / f"bounds-{self._key()}.json"
+        try:
+            kept: dict[str, dict[str, float]] = json.loads(path.read_text(encoding="utf-8"))
+            return kept
+        except (OSError, ValueError):
+            pass
+        rows = self.stand_ins()
+        pixels = features.reduced(self.pack.images[rows], self.size)
+        bad = {"blurred": blurred(pixels), "noise": noise(pixels)}
+        found = {"real": scores(reals, self.features(rows, report))}
+        for name, worse in bad.items():
+            told = heard(report, f"features of {name} pictures")
+            found[name] = scores(reals, features.extract(self.extractor, worse, told))
+        if os.access(path.parent, os.W_OK):
+            with replacing(path) as temporary:
+                temporary.write_text(json.dumps(found, indent=1), encoding="utf-8")
+        return found
+
+    def _key(self) -> str:
+        parts = [self.pack.content_hash, self.extractor.identity, self.size, self.count]
+        return hashlib.sha256(json.dumps([*parts, list(METRICS)]).encode()).hexdigest()[:16]
+
+
+def scores(reals: Features, samples: Features) -> dict[str, float]:
+    """Every score of the table of metrics."""
+    return {k: v for metric in METRICS.values() for k, v in metric(reals, samples).items()}
+
+
+def errors(reals: Features, samples: Features, report: Report = silent) -> dict[str, float]:
+    """The standard error of each of them."""
+    found: dict[str, float] = {}
+    for number, metric in enumerate(METRICS.values(), 1):
+        found |= standard_errors(metric, reals, samples)
+        report("uncertainties", number, len(METRICS))
+    return found
+
+
+def blurred(pixels: np.ndarray) -> np.ndarray:
+    """Pictures (N, H, W, C) uint8, each pixel twice the mean of 3 x 3."""
+    images = to_images(pixels)
+    for _ in range(2):
+        images = avg_pool2d(pad(images, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    return to_uint8(images)
+
+
+def noise(pixels: np.ndarray) -> np.ndarray:
+    """Uniform noise of the same shape."""
+    drawn = Draw(0, "evaluate", 0).uniform((len(pixels), pixels[0].size), "noise", 0, 256)
+    return drawn.numpy().astype(np.uint8).reshape(pixels.shape)
