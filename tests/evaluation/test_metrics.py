@@ -1,0 +1,226 @@
+"""What every metric promises, and each against another library, brute force or a closed form."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torchmetrics.image.fid import FrechetInceptionDistance
+from torchmetrics.image.kid import poly_mmd
+
+from purrtrait.evaluation import METRICS, coverage, distances, diversity, frechet, kernel
+from purrtrait.evaluation.metric import MEANINGS
+from purrtrait.types import Features
+
+
+def normal(count: int, size: int = 6, seed: int = 0, shift: float = 0.0) -> Features:
+    return torch.from_numpy(
+        np.random.default_rng(seed).normal(shift, 1.0, (count, size)).astype(np.float32)
+    )
+
+
+def brute(left: Features, right: Features) -> np.ndarray:
+    """All distances in float64, from the differences."""
+    a, b = left.double().numpy(), right.double().numpy()
+    found: np.ndarray = np.sqrt(((a[:, None] - b[None]) ** 2).sum(-1))
+    return found
+
+
+# ---- every metric ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_every_score_has_a_meaning(name: str) -> None:
+    for score, value in METRICS[name](normal(40), normal(40, seed=1)).items():
+        assert MEANINGS[score].words
+        assert math.isfinite(value)
+
+
+@pytest.mark.parametrize("name", [n for n in METRICS if n != "frechet-infinite"])
+def test_the_order_of_rows_does_not_matter(name: str) -> None:
+    reals, samples = normal(60), normal(50, seed=1, shift=0.3)
+    mixed = (reals[torch.randperm(60)], samples[torch.randperm(50)])
+    assert METRICS[name](*mixed) == pytest.approx(METRICS[name](reals, samples), rel=1e-4)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_blocks_do_not_matter(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    reals, samples = normal(61), normal(53, seed=1)
+    whole = METRICS[name](reals, samples)
+    monkeypatch.setattr(distances, "BLOCK_NUMBERS", 7 * 61)
+    monkeypatch.setattr(kernel, "ROWS", 7)
+    assert METRICS[name](reals, samples) == pytest.approx(whole, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_too_few_pictures_are_refused_in_words(name: str) -> None:
+    with pytest.raises(ValueError, match="expected at least"):
+        METRICS[name](normal(1), normal(1))
+
+
+# ---- distances -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_nearest_is_brute_force(k: int) -> None:
+    samples, reals = normal(30), normal(40, seed=1)
+    found, rows = distances.nearest(samples, reals, k)
+    expected = brute(samples, reals)
+    assert np.array_equal(rows.numpy(), np.argsort(expected, axis=1)[:, :k])
+    assert np.allclose(found.numpy(), np.sort(expected, axis=1)[:, :k], atol=1e-6)
+
+
+def test_equal_rows_are_at_distance_nothing_however_far_out() -> None:
+    far = normal(20) + 1000
+    found, rows = distances.nearest(far, far)
+    assert torch.equal(rows[:, 0], torch.arange(20))
+    assert found.abs().max() == 0
+
+
+def test_radii_pass_over_the_row_itself() -> None:
+    features = normal(30)
+    expected = np.sort(brute(features, features), axis=1)[:, 3]
+    assert np.allclose(distances.radii(features, 3).numpy(), expected, atol=1e-5)
+
+
+# ---- Frechet ---------------------------------------------------------------------------------
+
+
+class Given(nn.Module):
+    """An extractor for torchmetrics whose features are the pictures themselves."""
+
+    num_features = 6
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images.flatten(1)
+
+
+def test_frechet_is_that_of_torchmetrics() -> None:
+    reals, samples = normal(200), normal(150, seed=1, shift=0.5) * 1.3
+    oracle = FrechetInceptionDistance(feature=Given(), input_img_size=(1, 2, 3), normalize=True)
+    oracle.set_dtype(torch.float64)
+    oracle.update(reals.reshape(-1, 1, 2, 3), real=True)
+    oracle.update(samples.reshape(-1, 1, 2, 3), real=False)
+    found = frechet.frechet(reals, samples)["frechet"]
+    assert found == pytest.approx(float(oracle.compute()), rel=1e-5)
+
+
+def test_frechet_of_gaussians_along_the_axes() -> None:
+    """For diagonal covariances: |m - n|^2 + sum of (s - t)^2."""
+    means = torch.tensor([1.0, -2.0, 0.0]).double(), torch.tensor([0.0, 0.0, 3.0]).double()
+    spreads = torch.tensor([1.0, 4.0, 9.0]).double(), torch.tensor([4.0, 0.0, 1.0]).double()
+    found = frechet.between((means[0], spreads[0].diag()), (means[1], spreads[1].diag()))
+    apart = (means[0] - means[1]).square().sum()
+    expected = apart + (spreads[0].sqrt() - spreads[1].sqrt()).square().sum()
+    assert found == pytest.approx(float(expected), rel=1e-9)
+
+
+def test_frechet_is_symmetric_and_zero_for_the_same() -> None:
+    one, other = normal(80), normal(90, seed=1, shift=1)
+    there, back = frechet.frechet(one, other)["frechet"], frechet.frechet(other, one)["frechet"]
+    assert there == pytest.approx(back, rel=1e-6)
+    assert frechet.frechet(one, one)["frechet"] == pytest.approx(0, abs=1e-9)
+
+
+def test_fewer_rows_than_features_still_work() -> None:
+    assert frechet.frechet(normal(10, 40), normal(10, 40, seed=1))["frechet"] > 0
+
+
+def test_endless_samples_have_no_bias() -> None:
+    """Both sets of one Gaussian: the plain distance is biased upwards, the carried-on one less."""
+    reals = normal(20_000, 20)
+    plain, carried = [], []
+    for seed in range(1, 9):
+        samples = normal(400, 20, seed)
+        plain.append(frechet.frechet(reals, samples)["frechet"])
+        carried.append(frechet.infinite(reals, samples)["frechet-infinite"])
+    assert np.mean(plain) > 0.3
+    assert abs(np.mean(carried)) < 0.2 * np.mean(plain)
+
+
+# ---- kernel ----------------------------------------------------------------------------------
+
+
+def test_kernel_is_that_of_torchmetrics() -> None:
+    reals, samples = normal(64), normal(64, seed=1, shift=0.4)
+
+    def cubic(a: Tensor, b: Tensor) -> Tensor:
+        return (a @ b.T / a.shape[1] + 1).pow(3)
+
+    oracle = poly_mmd(reals, samples)
+    own = cubic(reals.double(), reals.double())
+    assert own.shape == (64, 64)
+    assert kernel.kernel(reals, samples)["kernel"] == pytest.approx(float(oracle), rel=1e-4)
+
+
+def test_kernel_is_unbiased() -> None:
+    """Over many pairs of sets of one distribution its mean is 0 within its own scatter."""
+    found = [
+        kernel.kernel(normal(50, seed=2 * n), normal(50, seed=2 * n + 1))["kernel"]
+        for n in range(60)
+    ]
+    assert abs(np.mean(found)) < 4 * np.std(found) / math.sqrt(len(found))
+    assert min(found) < 0 < max(found)
+
+
+# ---- precision, recall, density, coverage ----------------------------------------------------
+
+
+@pytest.mark.parametrize(("shift", "k"), list(itertools.product([0.0, 0.7, 3.0], [1, 5])))
+def test_coverage_is_brute_force(shift: float, k: int) -> None:
+    reals, samples = normal(50), normal(40, seed=1, shift=shift)
+    across = brute(reals, samples)  # (reals, samples)
+    of_reals = np.sort(brute(reals, reals), axis=1)[:, k]
+    of_samples = np.sort(brute(samples, samples), axis=1)[:, k]
+    inside = across <= of_reals[:, None]
+    expected = {
+        "precision": inside.any(0).mean(),
+        "recall": (across <= of_samples[None]).any(1).mean(),
+        "density": inside.sum() / (k * len(samples)),
+        "coverage": (across.min(1) <= of_reals).mean(),
+    }
+    assert coverage.coverage(reals, samples, k) == pytest.approx(expected)
+
+
+def test_a_set_lies_among_itself() -> None:
+    reals = normal(50)
+    found = coverage.coverage(reals, reals)
+    assert (found["precision"], found["recall"], found["coverage"]) == (1, 1, 1)
+    assert found["density"] > 1
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 1000), st.floats(-3, 3), st.integers(1, 5))
+def test_shares_are_shares(seed: int, shift: float, k: int) -> None:
+    found = coverage.coverage(normal(12, seed=seed), normal(9, seed=seed + 1, shift=shift), k)
+    for name in ("precision", "recall", "coverage"):
+        assert 0 <= found[name] <= 1
+    assert 0 <= found["density"] <= 12 / k
+
+
+# ---- diversity -------------------------------------------------------------------------------
+
+
+def test_mean_distance_is_brute_force() -> None:
+    features = normal(40)
+    everything = brute(features, features)
+    expected = everything.sum() / (40 * 39)
+    assert diversity.mean_distance(features) == pytest.approx(expected, rel=1e-5)
+
+
+def test_half_the_spread_is_half_as_diverse() -> None:
+    reals = normal(60)
+    assert diversity.diversity(reals, reals * 0.5)["diversity"] == pytest.approx(0.5, rel=1e-5)
+
+
+def test_duplicates_are_counted() -> None:
+    reals, samples = normal(200, 20), normal(100, 20, seed=1)
+    assert diversity.diversity(reals, samples)["duplicates"] <= 0.02
+    samples[:30] = samples[30:60] + 0.01
+    assert diversity.diversity(reals, samples)["duplicates"] == pytest.approx(0.6, abs=0.02)
