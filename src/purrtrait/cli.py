@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from purrtrait import arguments
-from purrtrait.commands import evaluate
+from purrtrait.commands import evaluate, neighbours, screen
 from purrtrait.commands.common import (
     budget_option,
     device_option,
@@ -51,6 +51,11 @@ def main() -> None:
     "flip_natural",
     default=None,
     help="Whether a mirror image is natural; by default it is in folders, not in kittens.",
+)
+@click.option(
+    "--exclude",
+    type=click.Path(path_type=Path),
+    help="A text file of photos' names, one a line, that are left out.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="By default packs/NAME-SIZE.")
 @json_option
@@ -191,6 +196,8 @@ def sample(path: str, out: Path | None, as_json: bool, **asked: Any) -> None:
 
 
 main.add_command(evaluate.evaluate)
+main.add_command(neighbours.neighbours)
+main.add_command(screen.screen)
 
 
 @main.command()

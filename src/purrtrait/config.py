@@ -155,6 +155,11 @@ def read(path: Path) -> Recipe:
     return parse({"name": path.stem} | data, str(path))
 
 
+def loads(text: str) -> Recipe:
+    """The recipe in a TOML text, as ``dump`` gives it."""
+    return parse(tomllib.loads(text), "the recipe of the checkpoint")
+
+
 def dump(recipe: BaseModel) -> str:
     """The TOML text of a recipe or an upkeep; reading it gives the same thing back."""
     return tomli_w.dumps(recipe.model_dump(mode="python"))

@@ -53,16 +53,19 @@ def prepare(
     seed: int = 0,
     split: float = 0.1,
     flip_natural: bool | None = None,
+    exclude: PathLike | None = None,
     progress: Callable[[int, int], None] = no_report,
 ) -> Pack:
     """Make a pack of pictures, or open it if the very same one is there already.
 
     ``parser`` is kittens, people (both come with purrtrait) or folder, whose pictures are below
     ``source``. ``size`` is the pictures' side in pixels, ``split`` the share that is held out for
-    scores. ``out`` is by default packs/NAME-SIZE. ValueError says what stands in the way.
+    scores. ``exclude`` is a text file of photos' names to leave out. ``out`` is by default
+    packs/NAME-SIZE. ValueError says what stands in the way.
     """
     path = Path(source) if source is not None else None
-    order = Order(parser, size, count, grey, seed, split, path, flip_natural)
+    left_out = Path(exclude) if exclude is not None else None
+    order = Order(parser, size, count, grey, seed, split, path, flip_natural, left_out)
     name = path.resolve().name if path else parser
     target = Path(out) if out is not None else Path("packs") / f"{name}-{size}{'-grey' * grey}"
     return make_pack(order, target, progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,13 @@ import torch
 
 from purrtrait import model, wrapping
 from purrtrait.datasets.folder import parse_folder
-from purrtrait.datasets.pack import HELD_OUT, Pack
+from purrtrait.datasets.pack import HELD_OUT, TRAIN, Pack
 from purrtrait.datasets.photo import Unreadable, Wanted
 from purrtrait.evaluation import EXTRACTORS, features
 from purrtrait.evaluation.features import Extractor
 from purrtrait.evaluation.judgement import Judgement, Score
+from purrtrait.evaluation.neighbours import memorisation
+from purrtrait.evaluation.pixels import Pixels
 from purrtrait.evaluation.reference import Reference, Report, errors, heard, scores, silent
 from purrtrait.images.colour import grey
 from purrtrait.images.resize import fit
@@ -48,7 +51,7 @@ def judge(
     samples = features.extract(extractor, pixels, heard(report, "features of the samples"))
     values, spread = scores(reals, samples), errors(reals, samples, report)
     floor, *worse = reference.bounds(reals, report).values()
-    return Judgement(
+    made = Judgement(
         subject=subject,
         pack=pack.content_hash,
         extractor=extractor.name,
@@ -64,6 +67,28 @@ def judge(
             for name, value in values.items()
         },
         notes=tuple(_notes(pixels, pack, len(rows))),
+    )
+    return _with_copying(made, reference, pixels, report)
+
+
+def _with_copying(
+    judgement: Judgement, reference: Reference, pixels: np.ndarray, report: Report
+) -> Judgement:
+    """The judgement with what the pixels say about copying: a network's features lose copies.
+
+    (Slight noise moves a picture further in the features than another cat lies.)
+    """
+    plain = Pixels()
+    side = replace(reference, extractor=plain)
+    train = side.features(reference.pack.rows(TRAIN), report)
+    unseen = side.features(reference.pack.rows(HELD_OUT), report)
+    found = memorisation(train, unseen, features.extract(plain, pixels))
+    error = math.sqrt(found.copied * (1 - found.copied) / len(pixels))
+    own = {"copied": Score(found.copied, error, found.expected)}
+    return replace(
+        judgement,
+        scores={**judgement.scores, **own},
+        copying=found.histogram() | {"verdict": found.verdict},
     )
 
 
@@ -123,10 +148,10 @@ def evaluate(
     """
     if count < FEWEST:
         raise ValueError(f"{count} samples are asked for; expected at least {FEWEST}")
-    pack, known = Pack.open(_pack_of(path, against)), extractor(extractor_name)
+    pack, known = open_pack(path, against), extractor(extractor_name)
     if _draws(path):
         drawer = model.load(path, device)
-        pixels = _drawn(drawer, count, seed, report)
+        pixels = drawn(drawer, count, seed, report)
         origin = {"seed": seed, "recipe": drawer.about["recipe"], **_moment(path)}
     else:
         pixels = _pictures(path, pack, count)
@@ -142,11 +167,12 @@ def keep(judgement: Judgement, path: Path) -> None:
     runs.write_text(path, judgement.to_json())
 
 
-def _pack_of(path: Path, against: Path | None) -> Path:
+def open_pack(path: Path, against: Path | None) -> Pack:
+    """The pack that is named, or the one that a run was trained on."""
     if against is not None:
-        return against
+        return Pack.open(against)
     if (path / runs.REQUEST).is_file():
-        return Path(runs.Run(path).request()["data"])
+        return Pack.open(Path(runs.Run(path).request()["data"]))
     raise ValueError(f"{path} is no run, which would know its pack: name one with --against PACK")
 
 
@@ -163,13 +189,14 @@ def _moment(path: Path) -> Mapping[str, Any]:
     return {"checkpoint": folder.name, "images_seen": found.images_seen}
 
 
-def _drawn(drawer: model.Model, count: int, seed: int, report: Report) -> np.ndarray:
+def drawn(drawer: model.Model, count: int, seed: int, report: Report = silent) -> np.ndarray:
+    """Portraits (count, H, W, C) uint8 of a seed."""
     z = drawer.latents(count, seed)
-    drawn = []
+    made: list[np.ndarray] = []
     for rows in z.split(model.DRAWN_AT_ONCE):
-        drawn.append(drawer.draw(rows))
-        report("samples", sum(map(len, drawn)), count)
-    return np.concatenate(drawn)
+        made.append(drawer.draw(rows))
+        report("samples", sum(map(len, made)), count)
+    return np.concatenate(made)
 
 
 def _pictures(path: Path, pack: Pack, count: int) -> np.ndarray:

@@ -61,6 +61,7 @@ def evaluate(
         f"as {judgement.extractor} sees them\n"
     )
     click.echo(table(judgement.rows()))
+    click.echo(f"\ncopying: {judgement.copying['verdict']}")
     for note in judgement.notes:
         click.echo(f"note: {note}", err=True)
     if kept:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ class Order:
     ``size``: side in pixels, 8 ... 1024. ``count``: how many photos, None for the parser's default
     (a folder: all). ``grey``: one channel. ``seed`` keys what is drawn, which photos are taken when
     ``count`` is below what there is, and the split. ``split``: the share that is held out.
+    ``exclude``: a text file of photos' names, one a line, that are left out.
     ``flip_natural``: whether a mirror image is as likely as the picture; None for the parser's.
     """
 
@@ -31,6 +33,7 @@ class Order:
     split: float = 0.1
     source: Path | None = None
     flip_natural: bool | None = None
+    exclude: Path | None = None
 
 
 def expect_order(order: Order) -> ParserEntry:
@@ -77,4 +80,27 @@ def described_as(
         "seed": order.seed,
         "split": order.split,
         "flip_natural": flips(order, entry),
+        **excluded_as(order),
     }
+
+
+def excluded(order: Order) -> frozenset[str]:
+    """The names in the list of what to leave out; ValueError if it cannot be read."""
+    if order.exclude is None:
+        return frozenset()
+    try:
+        lines = order.exclude.read_text("utf-8", "surrogateescape").splitlines()
+    except OSError as error:
+        raise ValueError(
+            f"The list {order.exclude} cannot be read ({error.strerror}): expected a text file "
+            "with the name of a photo on each line, such as exclude.txt of `purrtrait screen`."
+        ) from error
+    return frozenset(line for line in map(str.strip, lines) if line and not line.startswith("#"))
+
+
+def excluded_as(order: Order) -> dict[str, object]:
+    """What the order says of the list: nothing where there is none, so that older packs fit."""
+    if order.exclude is None:
+        return {}
+    names = "\n".join(sorted(excluded(order)))
+    return {"exclude": hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
@@ -14,7 +15,7 @@ from typing import TypeAlias
 import numpy as np
 
 from purrtrait.datasets.manifest import Manifest, own_version, runs
-from purrtrait.datasets.order import Order, described_as, expect_order, flips
+from purrtrait.datasets.order import Order, described_as, excluded, expect_order, flips
 from purrtrait.datasets.pack import HELD_OUT, TRAIN, Pack
 from purrtrait.datasets.photo import Collection, Photo, Unreadable, Wanted
 from purrtrait.datasets.room import expect_room
@@ -25,12 +26,15 @@ from purrtrait.types import Draw
 
 __all__ = ["Order", "no_report", "prepare"]
 
+EXCLUDED = "named in the list of photos to leave out"
 LEAST_SIDE = 8  # a photo whose shorter side has fewer pixels shows nothing
 TOO_SMALL = f"too small: its shorter side is under {LEAST_SIDE} pixels"
 CROP = "the middle square, averaged exactly when it is larger than the size, bicubic when smaller"
 THREADS = min(4, os.cpu_count() or 1)
 WINDOW = 4 * THREADS  # photos between the parser and the file at any time
 ROW_BYTES = 256  # of the manifest and the labels, for each photo
+
+log = logging.getLogger(__name__)
 
 ReportProgress: TypeAlias = Callable[[int, int], None]
 
@@ -88,11 +92,17 @@ def _fill(
 ) -> None:
     work = partial(_row, size=order.size, in_grey=order.grey)
     names: set[str] = set()
+    unwanted = excluded(order)
     # Closed at once when something goes wrong, so that no thread reads on.
     with closing(_in_order(work, collection.photos)) as rows:
         for done, (photo, row) in enumerate(rows, 1):
             assert photo.name not in names, f"two photos are named {photo.name}"
             names.add(photo.name)
+            progress(done, collection.count)
+            if photo.name in unwanted:
+                row.cancel()
+                writer.quarantine(photo.name, EXCLUDED)
+                continue
             try:
                 pixels = row.result()
             except Unreadable as error:
@@ -100,7 +110,13 @@ def _fill(
             else:
                 labels = [photo.labels[name] for name in collection.labels]
                 writer.append(photo.name, pixels, labels)
-            progress(done, collection.count)
+    if strangers := sorted(unwanted - names):
+        log.warning(
+            "%d names in %s are of no photo, such as %s",
+            len(strangers),
+            order.exclude,
+            strangers[0],
+        )
 
 
 def _row(photo: Photo, size: int, in_grey: bool) -> np.ndarray:
@@ -148,9 +164,9 @@ def _the_same(out: Path, described: dict[str, object]) -> Pack:
         raise ValueError(f"{out} is there already and cannot be used. {error} {advice}") from error
     there = pack.manifest.order
     different = [
-        f"{name} is {there.get(name)!r} there and {value!r} here"
-        for name, value in described.items()
-        if there.get(name) != value
+        f"{name} is {there.get(name)!r} there and {described.get(name)!r} here"
+        for name in {**described, **there}
+        if there.get(name) != described.get(name)
     ]
     if different:
         raise ValueError(f"{out} holds a different pack: {'; '.join(different)}. {advice}")

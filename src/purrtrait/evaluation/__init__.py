@@ -2,12 +2,22 @@
 
 from collections.abc import Callable
 
-from purrtrait.evaluation import coverage, diversity, efficientnet, frechet, kernel
+from purrtrait.evaluation import (
+    coverage,
+    diversity,
+    efficientnet,
+    frechet,
+    inception,
+    kernel,
+    pixels,
+)
 from purrtrait.evaluation.features import Extractor
 from purrtrait.evaluation.metric import Metric
 
 EXTRACTORS: dict[str, Callable[[], Extractor]] = {
     "efficientnet-lite0": efficientnet.EfficientNetLite0,
+    "pixels": pixels.Pixels,
+    "inception": inception.Inception,
 }
 
 METRICS: dict[str, Metric] = {

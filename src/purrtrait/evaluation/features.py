@@ -51,7 +51,10 @@ def reduced(pixels: np.ndarray, size: int) -> np.ndarray:
 
 
 def extract(
-    extractor: Extractor, pixels: np.ndarray, report: Report = unheard, size: int | None = None
+    extractor: Extractor,
+    pixels: np.ndarray | _Rows,
+    report: Report = unheard,
+    size: int | None = None,
 ) -> Features:
     """Features (N, F) of pixels (N, H, W, C) uint8, at ``size`` or as they are, batch by batch.
 
@@ -76,21 +79,41 @@ def of_pack(
 ) -> Features:
     """Features (len(rows), F) of some rows of a pack, at ``size`` pixels or as they are.
 
-    Those of the whole pack are taken once and kept in its folder, under a name that follows from
-    the pack's content and the extractor's identity. Where nothing can be written there, only the
-    rows asked for are taken, each time.
+    Each is taken once, when it is first asked for, and kept in the pack's folder, under a name
+    that follows from the pack's content and the extractor's identity. Where nothing can be written
+    there, it is taken each time.
     """
     side = size or pack.size
     path = pack.path / FOLDER / f"{extractor.name}-{_key(extractor, pack, side)}.npy"
     kept = _read(path, len(pack.images))
+    missing = rows if kept is None else rows[np.isnan(kept[rows, 0])]
+    if not len(missing):
+        assert kept is not None, "no rows were asked for"
+        return torch.from_numpy(kept[rows])
+    found = extract(extractor, _Rows(pack.images, missing), report, side).numpy()
     if kept is None:
-        if not os.access(pack.path, os.W_OK):
-            log.warning("%s cannot be written to: its features are not kept", pack.path)
-            return extract(extractor, pack.images[rows], report, side)
-        kept = extract(extractor, pack.images, report, side).numpy()
+        kept = np.full((len(pack.images), found.shape[1]), np.nan, np.float32)
+    kept[missing] = found
+    if os.access(pack.path, os.W_OK):
         _write(path, kept)
-    picked: np.ndarray = kept[rows]  # a copy: rows are numbers
-    return torch.from_numpy(picked)
+    else:
+        log.warning("%s cannot be written to: its features are not kept", pack.path)
+    return torch.from_numpy(kept[rows])
+
+
+class _Rows:
+    """Some rows of an array on disk, read when they are looked at."""
+
+    def __init__(self, images: np.ndarray, rows: np.ndarray) -> None:
+        self.images = images
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, some: slice) -> np.ndarray:
+        read: np.ndarray = self.images[self.rows[some]]
+        return read
 
 
 def _key(extractor: Extractor, pack: Pack, size: int) -> str:
@@ -99,9 +122,9 @@ def _key(extractor: Extractor, pack: Pack, size: int) -> str:
 
 
 def _read(path: Path, count: int) -> np.ndarray | None:
-    """The features on disk, memory-mapped; None where there are none, or not all."""
+    """The features on disk, NaN where a row was not asked for yet; None where there are none."""
     try:
-        kept: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+        kept: np.ndarray = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
     whole = kept.dtype == np.float32 and kept.ndim == 2 and len(kept) == count

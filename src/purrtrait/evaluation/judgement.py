@@ -33,7 +33,8 @@ class Judgement:
     """Scores of some pictures against the held-out part of a pack, and how to come by them again.
 
     ``reference`` counts the held-out pictures; ``notes`` say what a reader should know, such as a
-    score that refused itself.
+    score that refused itself. ``copying`` is the finding in a sentence, with the counts of a
+    histogram: distances to the nearest training picture of samples and of unseen pictures.
     """
 
     subject: str
@@ -43,6 +44,7 @@ class Judgement:
     reference: int
     scores: Mapping[str, Score]
     notes: tuple[str, ...] = ()
+    copying: Mapping[str, Any] = field(default_factory=dict)
     origin: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:

@@ -44,4 +44,12 @@ MEANINGS: Mapping[str, Meaning] = {
     "duplicates": Meaning(
         "lower", "share of samples that have a nearly equal other one, as almost no real has"
     ),
+    "copied": Meaning(
+        "lower", "share of samples as near to a training picture as 1 % of unseen photos are"
+    ),
+    "modes/*": Meaning("higher", "how many of a part's values the samples show"),
+    "divergence/*": Meaning(
+        "lower", "KL divergence of a part's frequencies in the samples from the pack's, in nats"
+    ),
+    "confidence/*": Meaning("higher", "mean probability of the value that a part is taken for"),
 }

@@ -1,0 +1,33 @@
+"""The command `screen`: which pictures of a pack are odd?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from purrtrait.commands.common import json_option, show
+
+
+@click.command()
+@click.argument("pack", type=click.Path(path_type=Path))
+@click.option("--count", default=64, type=click.IntRange(1), help="How many of the oddest to show.")
+@click.option("--extractor", default="efficientnet-lite0", help="What sees the pictures.")
+@click.option("--out", type=click.Path(path_type=Path), help="By default a new folder in samples/.")
+@json_option
+def screen(pack: Path, count: int, extractor: str, out: Path | None, as_json: bool) -> None:
+    """Rank the pictures of a pack by how far they are from all others.
+
+    Writes a grid of the oddest, a table of all, and a list of names for `prepare --exclude`.
+    """
+    from purrtrait import screening, studio
+    from purrtrait.console import Tasks
+    from purrtrait.datasets.pack import Pack
+
+    opened = Pack.open(pack)
+    tasks = Tasks()
+    order, odd = screening.screen(opened, extractor, tasks.report)
+    tasks.close()
+    place = studio.place(out, f"{pack.resolve().name}-oddest")
+    files = screening.write(opened, order, odd, min(count, len(order)), place)
+    show({name: str(file) for name, file in files.items()}, as_json)
