@@ -20,11 +20,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
 from purrtrait import machine
 from purrtrait.assemble import build, options
+from purrtrait.assemble.arithmetic import Counter
 from purrtrait.config import Recipe
 from purrtrait.datasets.batches import Feed
 from purrtrait.losses.exchange import Exchange, Fine
@@ -42,21 +41,6 @@ CASES = {
     "portrait-64": ("portrait", {}, 64),
 }
 PICTURES = 256
-
-
-class Counter(TorchDispatchMode):
-    """Counts multiply-adds times two by torch's own table."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.total: int = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        if func.overloadpacket in flop_registry:
-            count = flop_registry[func.overloadpacket]
-            self.total += int(count(*args, **(kwargs or {}), out_val=result))
-        return result
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from itertools import pairwise
 
 import pytest
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
 import helpers
+from purrtrait.assemble import arithmetic, build
+from purrtrait.assemble.arithmetic import counted
 from purrtrait.datasets.pack import Pack
 from purrtrait.networks.blocks import Seed
 from purrtrait.training.fit import fit
@@ -31,28 +30,6 @@ FORMULAS = {
 # portrait's game looks at reals in either player's loss, but its one forward pass serves both.
 FORMULAS["portrait"] = ({"penalty": "none"}, (3, 6, 1))
 FURTHER_MOVE = (1, 6, 2)
-
-
-class Counter(TorchDispatchMode):
-    """Counts by torch's own table; its FlopCounterMode cannot be combined with double backward."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.total: int = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        if func.overloadpacket in flop_registry:
-            count = flop_registry[func.overloadpacket]
-            self.total += count(*args, **(kwargs or {}), out_val=result)
-        return result
-
-
-def counted(work: Callable[[], object]) -> int:
-    """Multiply-adds that a callable makes, times two."""
-    with Counter() as counter:
-        work()
-    return int(counter.total)
 
 
 def drawer(state: State) -> Generator:
@@ -154,3 +131,63 @@ def test_a_bystander_costs_nothing(kittens: Pack) -> None:
 
     assert counted(named) == counted(frozen)
     assert len(images) == 8
+
+
+BURSTS = "{name='bursts', usual=2, burst=5, first=2, every=4}"
+COUNTED: list[tuple[str, dict[str, str]]] = [
+    ("dcgan", {}),
+    ("portrait", {}),
+    ("wgan-gp", {"critic_moves": "2", "penalty_every": "3"}),
+    ("wgan", {"critic_moves": BURSTS}),
+    ("wgan-gp", {"play": "simultaneous", "critic_moves": "3", "penalty_every": "2"}),
+    ("wgan-gp", {"play": "alternating", "critic_moves": "3", "penalty_every": "4"}),
+]
+
+
+@pytest.mark.parametrize(("name", "settings"), COUNTED)
+def test_counting_without_numbers_counts_what_training_does(
+    name: str, settings: dict[str, str], kittens: Pack
+) -> None:
+    """Step by step, over all that lazy penalties and bursts do: to the last multiplication."""
+    made = helpers.recipe(name, {"batch": "4", **settings})
+    steps = fit(helpers.state(made, kittens), 10**9)
+    spent = 0
+    planned = arithmetic.spending(made.stages[0], build.Shape(16, 3))
+    for _ in range(9):
+        spent += counted(lambda: next(steps))
+        assert next(planned)[1] == spent
+
+
+@pytest.mark.parametrize(("name", "settings"), COUNTED)
+def test_a_budget_of_arithmetic_is_used_to_within_a_step(
+    name: str, settings: dict[str, str]
+) -> None:
+    made, shape, budget = helpers.recipe(name, settings), build.Shape(16, 3), 0.02
+    images = arithmetic.images_for(made, shape, budget)
+    steps = arithmetic.spending(made.stages[0], shape)
+    within, over = next((a, b) for a, b in pairwise(steps) if a[0] >= images)
+    assert within[0] == images
+    assert within[1] <= budget * 1e12 < over[1]
+    with_budget = helpers.recipe(name, {**settings, "budget": str(images)})
+    assert arithmetic.flop(with_budget, shape) == within[1]
+
+
+def test_stages_share_a_budget_and_see_as_many_images() -> None:
+    one = helpers.recipe("dcgan")
+    wide = helpers.recipe("dcgan", {"critic.network.width": "16"}).stages[0]
+    both = one.model_copy(
+        update={"stages": (one.stages[0], wide.model_copy(update={"name": "second"}))}
+    )
+    shape = build.Shape(16, 3)
+    images = arithmetic.images_for(both, shape, 0.02)
+    spent = [
+        next(done for seen, done in arithmetic.spending(stage, shape) if seen >= images)
+        for stage in both.stages
+    ]
+    assert spent[0] < spent[1]
+    assert 0.97 * 0.02e12 < sum(spent) <= 0.02e12
+
+
+def test_a_budget_that_pays_for_no_step_is_refused() -> None:
+    with pytest.raises(ValueError, match="one step of the recipe 'dcgan' is"):
+        arithmetic.images_for(helpers.recipe("dcgan"), build.Shape(16, 3), 1e-9)

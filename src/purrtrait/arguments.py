@@ -4,6 +4,15 @@ from __future__ import annotations
 
 import math
 import re
+from typing import NamedTuple
+
+
+class Budget(NamedTuple):
+    """What a training may cost, in one of three measures: images, minutes, or TFLOP counted."""
+
+    images: int | None = None
+    minutes: float = math.inf
+    tflop: float | None = None
 
 
 def settings(texts: tuple[str, ...]) -> dict[str, str]:
@@ -17,15 +26,27 @@ def settings(texts: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def budget(text: str | None) -> tuple[int | None, float]:
-    """Images and minutes of a budget such as 80000, 80_000 or 5min."""
+def budget(text: str | None) -> Budget:
+    """A budget such as 80000, 80_000, 5min, 90s or 70TFLOP."""
     if text is None:
-        return None, float("inf")
-    if time := re.fullmatch(r"(\d{1,9}(?:\.\d+)?) *min(?:utes?)?", text):
-        return None, float(time[1])
+        return Budget()
+    if time := re.fullmatch(r"(\d{1,9}(?:\.\d+)?) *(min(?:utes?)?|s|seconds?)", text):
+        return Budget(minutes=float(time[1]) / (1 if time[2].startswith("min") else 60))
+    if (work := re.fullmatch(r"(\d{1,9}(?:\.\d+)?) *TFLOP", text)) and float(work[1]) > 0:
+        return Budget(tflop=float(work[1]))
     if re.fullmatch(r"[1-9][\d_,]{0,18}", text):
-        return int(text.replace(",", "").replace("_", "")), float("inf")
-    raise ValueError(f"--budget {text}: expected pictures such as 80000, or minutes such as 5min")
+        return Budget(images=int(text.replace(",", "").replace("_", "")))
+    raise ValueError(
+        f"--budget {text}: expected pictures such as 80000, minutes such as 5min, or counted "
+        "arithmetic such as 70TFLOP"
+    )
+
+
+def seeds(text: str) -> tuple[int, ...]:
+    """The seeds in a text such as 1,2,3."""
+    if re.fullmatch(r"\d{1,18}( *, *\d{1,18})*", text, re.ASCII):
+        return tuple(int(part) for part in text.split(","))
+    raise ValueError(f"--seeds {text}: expected whole numbers such as 1,2,3")
 
 
 def temperature(value: float, option: str = "--temperature") -> float:

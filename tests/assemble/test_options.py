@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from purrtrait import arguments, config
+from purrtrait.arguments import Budget
 from purrtrait.assemble import options
 
 DCGAN = options.find("dcgan")
@@ -206,35 +207,39 @@ def test_settings_give_a_recipe_or_a_value_error(texts: list[str]) -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(LINE | st.from_regex(r"[\d_,. ]*(min)?"))
+@given(LINE | st.from_regex(r"[\d_,. ]*(min|s|TFLOP)?"))
 @example("٣min")
 @example("²")
 @example("1" * 5000)
 @example("1e3")
 def test_budgets_are_read_or_refused(text: str) -> None:
     try:
-        images, minutes = arguments.budget(text)
+        found = arguments.budget(text)
     except ValueError as error:
         assert text in str(error)
     else:
-        assert (images is None) != math.isinf(minutes)
-        assert images is None or images >= 1
+        given = [found.images is not None, found.minutes < math.inf, found.tflop is not None]
+        assert given.count(True) == 1
+        assert found.images is None or found.images >= 1
 
 
 @pytest.mark.parametrize(
-    ("text", "images", "minutes"),
+    ("text", "expected"),
     [
-        (None, None, math.inf),
-        ("80000", 80_000, math.inf),
-        ("80_000", 80_000, math.inf),
-        ("80,000", 80_000, math.inf),
-        ("5min", None, 5.0),
-        ("0.5 min", None, 0.5),
-        ("2 minutes", None, 2.0),
+        (None, Budget()),
+        ("80000", Budget(80_000)),
+        ("80_000", Budget(80_000)),
+        ("80,000", Budget(80_000)),
+        ("5min", Budget(minutes=5.0)),
+        ("0.5 min", Budget(minutes=0.5)),
+        ("2 minutes", Budget(minutes=2.0)),
+        ("90s", Budget(minutes=1.5)),
+        ("70TFLOP", Budget(tflop=70.0)),
+        ("0.5 TFLOP", Budget(tflop=0.5)),
     ],
 )
-def test_budgets(text: str | None, images: int | None, minutes: float) -> None:
-    assert arguments.budget(text) == (images, minutes)
+def test_budgets(text: str | None, expected: Budget) -> None:
+    assert arguments.budget(text) == expected
 
 
 @settings(max_examples=100, deadline=None)

@@ -101,6 +101,11 @@ def override(recipe: Recipe, settings: Mapping[str, str]) -> tuple[Recipe, dict[
     return recipe, done
 
 
+def has(recipe: Recipe, key: str) -> bool:
+    """Whether a key, as ``override`` takes it, finds an option of the recipe."""
+    return any(_matches(key.split("."), option.path) for option in listed(recipe))
+
+
 def looks_at_budget(recipe: Recipe) -> bool:
     """Whether another budget would change how the same images are learnt from."""
     named = [o.value["name"] for o in listed(recipe) if isinstance(o.value, dict)]

@@ -1,0 +1,1 @@
+"""The arena: several recipes on one pack, several seeds each, under one budget, ranked."""

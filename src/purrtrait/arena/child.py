@@ -1,0 +1,64 @@
+"""Runs one training of an arena in a process of its own, and hands stop signals on to it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import TypeAlias
+
+Command: TypeAlias = Callable[[Sequence[str]], int]  # words of the command line -> exit code
+
+
+class Stopped(Exception):  # noqa: N818 - it is said of an arena, not of the program
+    """A signal came: the arena is to be left, and gone on with later."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def purrtrait(words: Sequence[str]) -> int:
+    """The exit code of ``purrtrait WORDS`` in a new process; its stdout is nobody's.
+
+    Raises Stopped when a signal came meanwhile, once the process has saved and left.
+    """
+    heard: list[int] = []
+    children: list[subprocess.Popen[bytes]] = []
+
+    def hand_on(number: int, frame: FrameType | None) -> None:
+        heard.append(number)
+        for child in children:
+            child.send_signal(number)
+
+    with _handled(hand_on):
+        # In a group of its own, or Ctrl-C in a terminal would reach it twice, which means: at once.
+        child = subprocess.Popen(
+            [sys.executable, "-m", "purrtrait", *words],
+            stdout=subprocess.DEVNULL,
+            process_group=0 if os.name == "posix" else None,
+        )
+        children.append(child)
+        for number in heard:  # those that came too early to be handed on
+            child.send_signal(number)
+        code = child.wait()
+    if heard:
+        raise Stopped(heard[0])
+    return code
+
+
+@contextmanager
+def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    try:
+        before = {s: signal.signal(s, handler) for s in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not the main thread: whoever owns that owns the signals
+        before = {}
+    try:
+        yield
+    finally:
+        for number, former in before.items():
+            signal.signal(number, former)

@@ -1,0 +1,152 @@
+"""Counts the arithmetic of training exactly, without doing any of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from purrtrait.assemble import build
+from purrtrait.config import Recipe, Stage
+from purrtrait.training.fit import gradients
+from purrtrait.types import Batch, Draw, Objective, Progress, Turn
+
+TERA = 10**12
+GIGA = 10**9
+NOWHERE = torch.device("meta")  # knows shapes but holds no numbers
+
+Kind: TypeAlias = tuple[Any, ...]  # turns of one kind cost the same
+
+
+class Counter(TorchDispatchMode):
+    """Counts multiply-adds times two, in convolutions and matrix products, by torch's own table.
+
+    (Torch's FlopCounterMode cannot be combined with double backward.)
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.total: int = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if func.overloadpacket in flop_registry:
+            count = flop_registry[func.overloadpacket]
+            self.total += int(count(*args, **(kwargs or {}), out_val=result))
+        return result
+
+
+def counted(work: Callable[[], object]) -> int:
+    """FLOP that a callable makes."""
+    with Counter() as counter:
+        work()
+    return int(counter.total)
+
+
+def spending(stage: Stage, shape: build.Shape) -> Iterator[tuple[int, int]]:
+    """Images seen and FLOP spent after each step of a stage, without end.
+
+    The schedule of moves is followed step by step, so bursts and lazy penalties are counted where
+    they fall. A step is played, without numbers, only when one of its turns is of a kind that was
+    not met before. What a turn costs depends on who moves, on whether it takes a new batch, and on
+    where the mover's number stands between two penalties.
+    """
+    built = build.stage(stage, shape, 0, NOWHERE)
+    objective = built.objective
+    every = int(stage.objective.options.get("penalty_every", 1))
+    now = Progress(moves=dict.fromkeys(objective.players(), 0))
+    images = torch.empty(stage.batch, shape.channels, shape.size, shape.size, device=NOWHERE)
+
+    def batch(position: int) -> Batch:
+        draw = Draw(0, stage.name, position, device=NOWHERE)
+        return built.level.cut(images, None, draw)
+
+    costs: dict[Kind, int] = {}
+    spent = 0
+    while True:
+        turns = objective.turns(now)
+        kinds: list[Kind] = []
+        for turn in turns:
+            places = [now.moves[mover] % every for mover in turn.movers]
+            kinds.append((turn.movers, turn.advance, *places))
+            now = _after(now, turn, stage.batch)
+        if not costs.keys() >= set(kinds):
+            costs |= zip(kinds, _played(objective, turns, batch), strict=True)
+        spent += sum(costs[kind] for kind in kinds)
+        now = replace(now, steps=now.steps + 1)
+        yield now.images_seen, spent
+
+
+def _played(
+    objective: Objective, turns: Sequence[Turn], batch: Callable[[int], Batch]
+) -> list[int]:
+    """The FLOP of each turn of a step: loss and gradients. (What else a step does has none.)"""
+    parameters = {name: list(p.parameters()) for name, p in objective.players().items()}
+    costs, position, held = [], 0, batch(0)
+    for turn in turns:
+        if turn.advance:
+            position += 1
+            held = batch(position)
+        with Counter() as counter:
+            gradients(parameters, turn, turn.loss(held))
+        costs.append(counter.total)
+    return costs
+
+
+def _after(now: Progress, turn: Turn, batch: int) -> Progress:
+    moves = {player: n + (player in turn.movers) for player, n in now.moves.items()}
+    return replace(
+        now,
+        images_seen=now.images_seen + turn.ticks * batch,
+        position=now.position + turn.advance,
+        moves=moves,
+    )
+
+
+def images_for(recipe: Recipe, shape: build.Shape, tflop: float) -> int:
+    """The budget in images, the same for every stage, for which so much arithmetic suffices.
+
+    It ends with the last whole step; ValueError where not even the first steps can be paid.
+    """
+    steps = [spending(stage, shape) for stage in recipe.stages]
+    reached = [next(of_stage) for of_stage in steps]
+    first = sum(spent for _, spent in reached)
+    if first > tflop * TERA:
+        raise ValueError(
+            f"one step of the recipe '{recipe.name}' is {first / TERA:.3g} TFLOP; expected a "
+            f"budget of at least that, not {tflop:g} TFLOP"
+        )
+    while True:
+        behind = min(range(len(steps)), key=lambda number: reached[number][0])
+        further = next(steps[behind])
+        others = sum(spent for number, (_, spent) in enumerate(reached) if number != behind)
+        if others + further[1] > tflop * TERA:
+            return min(seen for seen, _ in reached)
+        reached[behind] = further
+
+
+def flop(recipe: Recipe, shape: build.Shape) -> int:
+    """The FLOP of training a recipe to its budget."""
+    return sum(
+        next(spent for seen, spent in spending(stage, shape) if seen >= stage.budget)
+        for stage in recipe.stages
+    )
+
+
+def parameters(recipe: Recipe, shape: build.Shape) -> dict[str, int]:
+    """How many parameters each player has, over all stages."""
+    counts: dict[str, int] = {}
+    for stage in recipe.stages:
+        players = build.stage(stage, shape, 0, NOWHERE).objective.players()
+        for name, player in players.items():
+            counts[name] = counts.get(name, 0) + _count(player)
+    return counts
+
+
+def _count(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())

@@ -1,0 +1,376 @@
+"""An arena trains what is asked for once, survives interruption, and ranks by score."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from purrtrait import wrapping
+from purrtrait.__main__ import run as in_this_process
+from purrtrait.arena import child, compete, pace, plan
+from purrtrait.arena.plan import Wanted
+from purrtrait.assemble import arithmetic, build, options
+from purrtrait.datasets.pack import Pack
+from purrtrait.evaluation import leaderboard, leaderboard_page
+from purrtrait.evaluation.judgement import Judgement, Score
+from purrtrait.evaluation.leaderboard import Board, Entry, Result
+
+SMALL = {"pixels": "0", "batch": "8", "network.width": "8", "half_life_images": "10"}
+
+
+def wanted(pack: Pack, **changes: Any) -> Wanted:
+    plain = Wanted(
+        recipes=("dcgan", "portrait"),
+        data=pack.path,
+        seeds=(1, 2),
+        images=32,
+        settings=SMALL,
+        samples=16,
+        extractor="pixels",
+        device="cpu",
+        threads=1,
+    )
+    return replace(plain, **changes)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_report_of_each_run() -> Iterator[None]:
+    """Films and reports of runs take longer than these trainings, and have tests of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wrapping, "film", lambda run: None)
+        patch.setattr(wrapping, "wrap_report", lambda run: None)
+        yield
+
+
+class Trainer:
+    """Trains in this process and counts; may be stopped before the n-th training, or within it."""
+
+    def __init__(self, stop_before: int = 99, cut_short: int = 99, fail: str = "") -> None:
+        self.begun: list[str] = []
+        self.stop_before = stop_before
+        self.cut_short = cut_short
+        self.fail = fail
+
+    def __call__(self, words: Sequence[str]) -> int:
+        number = len(self.begun)
+        if number == self.stop_before:
+            raise child.Stopped(signal.SIGINT)
+        self.begun.append(f"{words[0]} {Path(words[1]).name}")
+        if self.fail and self.fail in words[1]:
+            return 1
+        short = ["--previews", "4", "--no-tensorboard"] if words[0] == "train" else []
+        if number == self.cut_short:
+            assert in_this_process([*words, *short, "--budget", "0s"]) == 0
+            raise child.Stopped(signal.SIGTERM)
+        return in_this_process([*words, *short])
+
+
+@pytest.fixture(scope="module")
+def whole(kittens: Pack, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Board]:
+    """An arena that was interrupted twice, once within a training and once between two."""
+    path = tmp_path_factory.mktemp("arenas") / "interrupted"
+    first = Trainer(cut_short=1)
+    with pytest.raises(child.Stopped):
+        compete.compete(plan.enter(path, wanted(kittens)), purrtrait=first)
+    assert first.begun == ["train dcgan.toml", "train portrait.toml"]
+    second = Trainer(stop_before=1)
+    with pytest.raises(child.Stopped):
+        compete.compete(plan.enter(path, wanted(kittens)), purrtrait=second)
+    assert second.begun == ["resume portrait-1-01"]
+    kept = json.loads((path / "leaderboard.json").read_text())
+    assert kept["trainings"] == {"ended": 2, "planned": 4}
+    assert "2 of 4 trainings have ended" in (path / "leaderboard.md").read_text()
+    third = Trainer()
+    board = compete.compete(plan.enter(path, wanted(kittens)), purrtrait=third)
+    assert third.begun == ["train dcgan.toml", "train portrait.toml"]
+    return path, board
+
+
+def results(path: Path) -> dict[str, Any]:
+    """The scores of every training in a leaderboard."""
+    board = json.loads((path / "leaderboard.json").read_text())
+    return {
+        f"{entry['recipe']} {training['seed']}": training["scores"]
+        for entry in board["leaderboard"]
+        for training in entry["trainings"]
+    }
+
+
+def test_an_interrupted_arena_ends_the_same(
+    whole: tuple[Path, Board], kittens: Pack, tmp_path: Path
+) -> None:
+    compete.compete(plan.enter(tmp_path / "straight", wanted(kittens)), purrtrait=Trainer())
+    assert len(results(whole[0])) == 4
+    assert results(tmp_path / "straight") == results(whole[0])
+
+
+def test_nothing_is_done_twice(whole: tuple[Path, Board], kittens: Pack) -> None:
+    path, before = whole
+    times = {p: p.stat().st_mtime_ns for p in path.rglob("scores.json")}
+    again = Trainer()
+    board = compete.compete(plan.enter(path, wanted(kittens)), purrtrait=again)
+    assert not again.begun
+    assert board == before
+    assert len(times) == 4
+    assert {p: p.stat().st_mtime_ns for p in times} == times
+
+
+def test_scores_that_are_of_something_else_are_made_anew(
+    whole: tuple[Path, Board], kittens: Pack
+) -> None:
+    path, before = whole
+    kept = path / "runs/dcgan-2-01/scores.json"
+    text = kept.read_text()
+    for other in ('"samples": 16', '"samples": 17'), ('"seed": 0', '"seed": 5'):
+        kept.write_text(text.replace(*other).replace('"value": ', '"value": 1'))
+        compete.compete(plan.enter(path, wanted(kittens)), purrtrait=Trainer())
+        assert json.loads(kept.read_text())["scores"] == json.loads(text)["scores"]
+    assert before.ended == 4
+
+
+def test_the_best_stands_first(whole: tuple[Path, Board]) -> None:
+    path, board = whole
+    means = [leaderboard.mean(entry.values()) for entry in board.ranked]
+    assert means == sorted(means) and len(means) == 2
+    kept = json.loads((path / "leaderboard.json").read_text())
+    assert [e["scores"]["frechet"]["mean"] for e in kept["leaderboard"]] == means
+    for entry in kept["leaderboard"]:
+        assert entry["images_per_second"] > 0 and entry["seconds"] > 0
+        assert sum(entry["parameters"].values()) > 1000
+        assert entry["scores"]["frechet"]["deviation"] >= 0
+    rows = (path / "leaderboard.md").read_text().splitlines()
+    assert [row.split(" | ")[1] for row in rows[4:6]] == [e.name for e in board.ranked]
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no system to ask")
+def test_memory_is_that_of_the_training(whole: tuple[Path, Board]) -> None:
+    for entry in whole[1].entries:
+        assert 50e6 < entry.peak_memory_bytes < 50e9
+
+
+def test_the_page_shows_everything_and_loads_nothing(whole: tuple[Path, Board]) -> None:
+    text = (whole[0] / "report.html").read_text("utf-8")
+    assert not re.findall(r'(?:src|href)="(?!data:|#)', text)
+    assert text.count("<img ") == 2
+    for said in ("portrait", "dcgan", "32 real pictures", "frechet-infinite", "purrtrait arena"):
+        assert said in text
+    assert text.count('class="dot"') == 4 + 1  # and one in the key
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"images": 40}, "budget there 32, here 40"),
+        ({"seeds": (1, 2, 3)}, "seeds there 1, 2, here 1, 2, 3"),
+        ({"recipes": ("dcgan",)}, "recipes there dcgan, portrait, here dcgan"),
+        ({"settings": {**SMALL, "dcgan:critic.lr": "1"}}, "dcgan had other options there"),
+        ({"samples": 20}, "samples there 16, here 20"),
+        ({"threads": 2}, "threads there 1, here 2"),
+    ],
+)
+def test_another_request_is_refused(
+    changes: dict[str, Any], said: str, whole: tuple[Path, Board], kittens: Pack
+) -> None:
+    with pytest.raises(ValueError, match=f"another request: {re.escape(said)}.*--out"):
+        plan.enter(whole[0], wanted(kittens, **changes))
+
+
+def test_what_nobody_says_stays_as_it_was(whole: tuple[Path, Board], kittens: Pack) -> None:
+    arena = plan.enter(whole[0], wanted(kittens, threads=None, device=None))
+    assert arena.asked["threads"] == 1 and arena.asked["device"] == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"recipes": ("dcgan", "dcgan")}, "named twice"),
+        ({"recipes": ("dcgam",)}, "Did you mean 'dcgan'"),
+        ({"seeds": (1, 1)}, "a seed is named twice"),
+        ({"settings": {**SMALL, "lsgan:lr": "1"}}, "no recipe 'lsgan' is in this arena"),
+        ({"settings": {**SMALL, "depht": "1"}}, "has no option 'depht'"),
+        ({"settings": {**SMALL, "pixels": "64"}}, "16 px wide, the recipe draws 64 px"),
+        ({"settings": {**SMALL, "dcgan:pixels": "8"}}, "dcgan 8 px, portrait 16 px"),
+        ({"samples": 3}, "there are 3 samples; expected at least 16"),
+        ({"extractor": "eyes"}, "unknown extractor 'eyes'"),
+        ({"images": None, "tflop": 1e-9}, "one step of the recipe 'dcgan'"),
+    ],
+)
+def test_bad_requests_are_refused_before_anything_is_made(
+    changes: dict[str, Any], said: str, kittens: Pack, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        plan.enter(tmp_path / "arena", wanted(kittens, **changes))
+    assert not (tmp_path / "arena").exists()
+
+
+def test_a_folder_with_other_things_is_left_alone(kittens: Pack, tmp_path: Path) -> None:
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters/one.txt").write_text("dear cat")
+    with pytest.raises(ValueError, match="is there already and is no arena"):
+        plan.enter(tmp_path / "letters", wanted(kittens))
+    assert [p.name for p in (tmp_path / "letters").iterdir()] == ["one.txt"]
+
+
+def test_settings_reach_whom_they_name(kittens: Pack) -> None:
+    settings = {"batch": "16", "dcgan:batch": "4", "input_noise": "0.5", "normalisation": "none"}
+    dcgan, portrait = plan.contestants(wanted(kittens, settings=settings)).values()
+    assert (dcgan.stages[0].batch, portrait.stages[0].batch) == (4, 16)
+    assert dcgan.stages[0].players["critic"].network.options["normalisation"] == "none"
+    assert not options.has(portrait, "normalisation")
+
+
+def test_a_budget_of_arithmetic_is_the_same_for_all(kittens: Pack, tmp_path: Path) -> None:
+    budget = 0.05
+    arena = plan.enter(tmp_path / "arena", wanted(kittens, images=None, tflop=budget))
+    shape = build.Shape(16, 3)
+    for recipe in arena.recipes.values():
+        (stage,) = recipe.stages
+        steps = arithmetic.spending(stage, shape)
+        spent = arithmetic.flop(recipe, shape)
+        over = next(spent for seen, spent in steps if seen > stage.budget)
+        assert spent <= budget * 1e12 < over
+    images = [recipe.stages[0].budget for recipe in arena.recipes.values()]
+    assert len(set(images)) == 2
+    # A schedule that looks at the budget is told it.
+    assert arena.recipes["portrait"].stages[0].players["critic"].lr.name == "ending"
+
+
+def test_a_budget_of_time_is_measured_once(
+    kittens: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "tflop_per_second", lambda *of_what: 0.001)
+    timed = wanted(kittens, images=None, minutes=0.5)
+    arena = plan.enter(tmp_path / "arena", timed)
+    for recipe in arena.recipes.values():
+        assert arithmetic.flop(recipe, arena.shape) == pytest.approx(0.03e12, rel=0.05)
+    monkeypatch.setattr(pace, "tflop_per_second", lambda *of_what: 1.0)
+    assert plan.enter(tmp_path / "arena", timed).recipes == arena.recipes
+
+
+def test_the_pace_is_that_of_training(kittens: Pack) -> None:
+    (dcgan, _) = plan.contestants(wanted(kittens)).values()
+    begun = time.perf_counter()
+    rate = pace.tflop_per_second(dcgan, kittens, "cpu", 1, seconds=0.3)
+    assert time.perf_counter() - begun > 0.3
+    assert 1e-6 < rate < 10
+
+
+def test_a_training_that_fails_comes_last_and_is_tried_again(kittens: Pack, tmp_path: Path) -> None:
+    request = wanted(kittens, seeds=(1,))
+    arena = plan.enter(tmp_path / "arena", request)
+    board = compete.compete(arena, purrtrait=Trainer(fail="dcgan"))
+    assert [entry.name for entry in board.ranked] == ["portrait", "dcgan"]
+    assert "seed 1 failed (exit code 1)" in (arena.path / "leaderboard.md").read_text()
+    again = Trainer()
+    board = compete.compete(arena, purrtrait=again)
+    assert again.begun == ["train dcgan.toml"]
+    assert all(entry.done for entry in board.entries)
+
+
+def result(seed: int, value: float) -> Result:
+    judgement = Judgement("", "", "pixels", 16, 16, {"frechet": Score(value, 1.0, 30.0)})
+    return Result(seed=seed, judgement=judgement, images_seen=100, seconds=2.0)
+
+
+def entry(name: str, *values: float) -> Entry:
+    found = [result(seed, value) for seed, value in enumerate(values)]
+    named = {"name": name, "summary": "s", "recipe": "r", "parameters": {"critic": 5}}
+    return Entry(**named, budget_images=100, flop=10**11, results=found)  # type: ignore[arg-type]
+
+
+def test_ranking_by_mean_with_its_spread() -> None:
+    entries = [entry("none"), entry("even", 200, 200), entry("wild", 100, 320), entry("good", 150)]
+    board = Board(
+        title="t", entries=entries, planned=8, facts={}, command="c", credit="<b>nobody</b>"
+    )
+    assert [e.name for e in board.ranked] == ["good", "even", "wild", "none"]
+    heads, *rows = leaderboard.table(board)
+    assert heads[2] == "Frechet distance"
+    assert [row[0] for row in rows] == ["1", "2", "3", "–"]
+    assert [row[2] for row in rows] == ["150", "200 ± 0", "210 ± 156", "–"]
+    assert rows[2][6] == "50" and rows[2][5] == "2 s"
+    page = leaderboard_page.render(board)
+    assert "<b>nobody" not in page
+    bars = [float(width) for width in re.findall(r'class="bar" style="width: ([\d.]+)%', page)]
+    assert bars[0] / bars[2] == pytest.approx(150 / 210, rel=0.01)
+    (floor,) = set(re.findall(r'class="floor" style="left: ([\d.]+)%', page)) - {"50"}
+    assert float(floor) / bars[0] == pytest.approx(30 / 150, rel=0.01)
+
+
+def test_curves_of_the_score_in_training() -> None:
+    plain = entry("a", 1.0, 2.0)
+    rows = [
+        [
+            {"stage": "base", "images_seen": n, "scores": {"score/frechet": value * 1000.0 / n}}
+            for n in (10, 20)
+        ]
+        + [{"stage": "base", "images_seen": 15, "scores": {"critic/game": 1.0}}]
+        for value in (1, 3)
+    ]
+    scored = [replace(r, rows=own) for r, own in zip(plain.results, rows, strict=True)]
+    line = leaderboard_page.curve(replace(plain, results=scored))
+    assert line is not None
+    assert line[0].tolist() == [10, 20] and line[1].tolist() == [200, 100]
+    assert leaderboard_page.curve(plain) is None
+    board = Board(
+        title="t",
+        entries=[replace(plain, results=scored)],
+        planned=2,
+        facts={},
+        command="c",
+        credit="",
+    )
+    assert "<svg" in leaderboard_page.render(board)
+
+
+def owned(run: Path) -> int:
+    """The process that trains in a run folder."""
+    return int(re.findall(r"\d+", (run / ".owner").read_text())[0])
+
+
+@pytest.fixture
+def program(kittens: Pack, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    sets = [word for key, value in SMALL.items() for word in ("--set", f"{key}={value}")]
+    words = ["arena", "dcgan", "--data", str(kittens.path), "--seeds", "1", "--budget", "200000"]
+    words += ["--samples", "16", "--extractor", "pixels", "--threads", "1", *sets]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "purrtrait", *words, "--device", "cpu", "--out", "arena"],
+        cwd=tmp_path,
+        stderr=(tmp_path / "said.txt").open("w"),
+    )
+    yield process
+    for owner in tmp_path.rglob(".owner"):  # of its training, should the test have failed
+        os.kill(owned(owner.parent), signal.SIGKILL)
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as in POSIX")
+def test_a_signal_is_handed_on_to_the_training(
+    program: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    """Only the arena is signalled: its training saves a checkpoint, leaves, and nobody is left."""
+    run = tmp_path / "arena/runs/dcgan-1-01"
+    deadline = time.monotonic() + 120
+    while not (run / "scores.jsonl").exists():
+        assert time.monotonic() < deadline and program.poll() is None
+        time.sleep(0.05)
+    owner = owned(run)
+    assert owner != program.pid
+    program.send_signal(signal.SIGINT)
+    assert program.wait(120) == 128 + signal.SIGINT
+    assert "the same command goes on" in (tmp_path / "said.txt").read_text()
+    assert len(list((run / "checkpoints").iterdir())) >= 1
+    with pytest.raises(ProcessLookupError):
+        os.kill(owner, 0)
