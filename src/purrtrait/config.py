@@ -12,6 +12,8 @@ from typing import Annotated, Any
 import tomli_w
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+FEWEST_SAMPLES = 16  # that can be scored while training
+
 
 class Frozen(BaseModel):
     """A part of a recipe: cannot change, and knows no option but its own."""
@@ -108,11 +110,28 @@ class Upkeep(Frozen):
     checkpoint_every_images: int = Field(
         default=0, ge=0, description="pictures between checkpoints; 0 chooses ten in all"
     )
-    keep: int = Field(default=3, ge=1, description="checkpoints that stay")
+    keep: int = Field(
+        default=3, ge=1, description="checkpoints that stay, beside the best by the scores"
+    )
+    score_every_images: int = Field(
+        default=0, ge=0, description="pictures between scores; 0 chooses five in all, or fewer"
+    )
+    score_samples: int = Field(
+        default=500, ge=0, description="portraits that are scored; 0 takes no scores"
+    )
     extra_images: int = Field(
         default=0, ge=0, description="single portraits written beside each preview"
     )
     tensorboard: bool = Field(default=True, description="write TensorBoard events")
+
+    @model_validator(mode="after")
+    def _enough_samples(self) -> Upkeep:
+        if 0 < self.score_samples < FEWEST_SAMPLES:
+            raise ValueError(
+                f"scores of {self.score_samples} portraits say nothing; ask for at least "
+                f"{FEWEST_SAMPLES}, better 500, or for none with --scores 0"
+            )
+        return self
 
     @model_validator(mode="after")
     def _enough_previews(self) -> Upkeep:

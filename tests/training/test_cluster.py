@@ -23,6 +23,7 @@ def trained(pack: Pack, runs: Path, processes: int) -> list[dict[str, float]]:
     settings = [part for text in [*PLAIN, "batch=8"] for part in ("--set", text)]
     train = ["-m", "purrtrait", "train", "wgan-gp", "--data", str(pack.path), "--seed", "3"]
     options = ["--budget", "160", "--log-every", "1", "--previews", "4", "--no-tensorboard"]
+    options += ["--scores", "16"]  # at the end, while the other process waits
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     command = [sys.executable, *(launcher if processes > 1 else []), *train, *options, *settings]
     subprocess.run(
@@ -40,10 +41,13 @@ def test_two_processes_give_the_losses_of_one(kittens: Pack, tmp_path: Path) -> 
     one = trained(kittens, tmp_path / "one", 1)
     two = trained(kittens, tmp_path / "two", 2)
     assert len(one) == len(two) == 4
+    assert "score/frechet" in one[-1]
     for alone, together in zip(one, two, strict=True):
         assert alone.keys() == together.keys()
         for name, value in alone.items():
-            assert together[name] == pytest.approx(value, rel=1e-4, abs=1e-5), name
+            # Scores look at pictures, which are rounded to grey levels.
+            near = 1e-2 if name.startswith("score/") else 1e-4
+            assert together[name] == pytest.approx(value, rel=near, abs=near / 10), name
     assert [path.name for path in (tmp_path / "two").iterdir()] == ["wgan-gp-01"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 
 from purrtrait import config
-from purrtrait.assemble import build
+from purrtrait.assemble import build, scoring
 from purrtrait.config import Recipe, Stage, Upkeep
 from purrtrait.datasets.batches import Feed
 from purrtrait.datasets.pack import Pack
@@ -21,12 +22,17 @@ from purrtrait.sampling.latents import latents
 from purrtrait.training.checkpoint import Checkpoint
 from purrtrait.training.run import Run
 from purrtrait.training.session import Cadence, Session
+from purrtrait.training.spent import Spent
 from purrtrait.training.state import State
 from purrtrait.types import Batch, Generator, Progress, Sampler, Share
 from purrtrait.version import VERSION
 
+log = logging.getLogger(__name__)
+
 PREVIEWS = 40  # of a stage, where no cadence is asked for
 CHECKPOINTS = 10
+SCORINGS = 5
+PICTURES_A_SAMPLE = 20  # or fewer: scores shall not take longer than a tenth of the training
 DRAWN_AT_ONCE = 64
 PREVIEW_SEED = 0
 
@@ -91,31 +97,61 @@ def session(place: Place, number: int, last: Checkpoint | None) -> Session:
     sampler = built.level.join(state.average, below)
     description = _description(place, [*described, built.described], sampler)
     upkeep = Upkeep.model_validate(place.request.upkeep)
+    samples = _scored(place, upkeep)
     return Session(
         place.run,
         stage.name,
         state,
         stage.budget,
-        cadence(upkeep, stage),
+        cadence(upkeep, stage, samples),
         _facts(place, number),
         {bundle.DESCRIPTION: json.dumps(description, indent=1)},
         under,
         _portraits(sampler, upkeep.previews, device),
+        scoring.Scoring(
+            place.pack,
+            built.level,
+            built.objective,
+            state.average,
+            below,
+            sampler,
+            samples,
+            device,
+        ),
         place.share,
         device,
+        Spent(device, **(last.facts.get("spent", {}) if last else {})),
     )
 
 
-def cadence(upkeep: Upkeep, stage: Stage) -> Cadence:
-    """How often a session looks up: as asked, or so many times in all."""
+def cadence(upkeep: Upkeep, stage: Stage, samples: int) -> Cadence:
+    """How often a session looks up: as asked, or so many times in all.
+
+    Where there are no ``samples`` to be scored, it takes no scores.
+    """
     previews = upkeep.preview_every_images or max(1, stage.budget // PREVIEWS)
+    usual = max(1, stage.budget // SCORINGS, PICTURES_A_SAMPLE * samples)
     return Cadence(
         upkeep.log_every_steps,
         previews * (upkeep.previews > 0),
         upkeep.checkpoint_every_images or max(1, stage.budget // CHECKPOINTS),
+        (upkeep.score_every_images or usual) * (samples > 0),
         upkeep.keep,
         upkeep.extra_images,
     )
+
+
+def _scored(place: Place, upkeep: Upkeep) -> int:
+    """How many portraits are scored; it is said where the pack allows none."""
+    samples = scoring.comparable(place.pack, upkeep.score_samples)
+    if upkeep.score_samples and not samples and not place.share.rank:
+        log.info(
+            "the pack holds out only %d pictures: no scores are taken while training, nor is a "
+            "best checkpoint kept (that takes %d, or as many as --scores)",
+            len(place.pack.rows("held-out")),
+            scoring.FEWEST,
+        )
+    return samples
 
 
 def _feed(place: Place, stage: Stage) -> Feed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ SCHEMA = 1
 FACTS = "training.json"
 MODEL = "model.safetensors"  # the averaged weights: with sampler.json this is a bundle
 TRAINING = "training.safetensors"
+JUDGED_BY = "score/frechet"  # by this the best checkpoint is chosen; lower is better
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,11 @@ class Checkpoint:
     def stage(self) -> str:
         """The stage that was in training."""
         return str(self.facts["stage"])
+
+    @property
+    def score(self) -> float:
+        """The score by which checkpoints are compared; infinite where none was taken."""
+        return float(self.facts.get("scored", {}).get(JUDGED_BY, math.inf))
 
     def training(self) -> dict[str, Tensor]:
         """Players and optimisers."""

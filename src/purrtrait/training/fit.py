@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 
 from purrtrait.training import cluster, optimisers
 from purrtrait.training.state import State
@@ -35,7 +36,7 @@ def play(state: State, turn: Turn, batch: Batch) -> dict[str, float]:
     # Dropout is the one thing that draws from torch's own generator.
     torch.manual_seed(batch.draw.key(f"dropout {share.rank} {' '.join(turn.movers)}") >> 65)
     terms = turn.loss(batch)
-    gradients(state, turn, terms)
+    gradients(state.parameters, turn, terms)
     grads = [p.grad for m in turn.movers for p in state.parameters[m] if p.grad is not None]
     scores = scalars(terms, turn.movers)
     cluster.average([*grads, *scores.values()])
@@ -51,18 +52,18 @@ def play(state: State, turn: Turn, batch: Batch) -> dict[str, float]:
     return values
 
 
-def gradients(state: State, turn: Turn, terms: Terms) -> None:
+def gradients(players: Mapping[str, list[Parameter]], turn: Turn, terms: Terms) -> None:
     """Ask for each mover's gradient by name: none lands in a bystander or is computed for one."""
     own = {(mover,): torch.stack([*terms.costs[mover].values()]).sum() for mover in turn.movers}
     descents = dict(terms.descents) or own
     last = list(descents)[-1]
     for player in turn.movers:
-        for parameter in state.parameters[player]:
+        for parameter in players[player]:
             parameter.grad = None
-    for players, cost in descents.items():
-        parameters = [p for player in players for p in state.parameters[player]]
+    for names, cost in descents.items():
+        parameters = [p for player in names for p in players[player]]
         slopes = torch.autograd.grad(
-            cost, parameters, retain_graph=players is not last, materialize_grads=True
+            cost, parameters, retain_graph=names is not last, materialize_grads=True
         )
         for parameter, slope in zip(parameters, slopes, strict=True):
             laid = optimisers.like(parameter, slope)

@@ -31,6 +31,15 @@ SCORES = {
     "verdict/fake": "the critic's mean verdict on fakes",
     "verdict/answer": "mean verdict on the fakes that the generator answers for, after the critic",
     "verdict/distance": "mean verdict on reals less that on fakes; of a WGAN, W1 up to scale",
+    "score/frechet": "distance of portraits to held-out pictures, in features; 0 is alike",
+    "score/precision": "share of portraits that lie among held-out pictures, 0 to 1",
+    "score/recall": "share of held-out pictures that lie among the portraits, 0 to 1",
+    "score/density": "how many held-out pictures' neighbourhoods a portrait lies in, over 5",
+    "score/coverage": "share of held-out pictures in whose neighbourhood a portrait lies, 0 to 1",
+    "score/diversity": "mean distance between portraits over that between held-out pictures",
+    "score/duplicates": "share of portraits that are nearly the same as another one, 0 to 1",
+    "score/order-train": "share of pairs in which the critic puts a training picture above a fake",
+    "score/order-held-out": "the same for held-out pictures; if lower, it knows its own by heart",
     "speed/images_per_second": "real pictures a second since the line before (TensorBoard only)",
 }
 
@@ -116,6 +125,18 @@ class Recorder:
         for name, value in {**now.scores, "speed/images_per_second": speed}.items():
             self.writer.add_scalar(f"{self.stage}/{name}", value, now.images_seen)
         log.debug("%s", line(self.stage, now, speed))
+
+    def incident(self, now: Progress, words: str) -> None:
+        """A line of incidents.jsonl, and of the log."""
+        row = {"stage": self.stage, "images_seen": now.images_seen, "words": words}
+        with self.run.incidents.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        log.warning("%s", words)
+
+    def history(self, name: str) -> list[dict[str, float]]:
+        """The scores of this stage so far, oldest first, wherever there is one of that name."""
+        rows = self.run.rows(self.run.scores)
+        return [r["scores"] for r in rows if r["stage"] == self.stage and name in r["scores"]]
 
     def preview(self, now: Progress, draw: Callable[[], np.ndarray], extra: int) -> None:
         """The grid of the fixed latents (N, H, W, C), and the first of them one by one."""

@@ -5,15 +5,16 @@ from __future__ import annotations
 import itertools
 import json
 import logging
+import math
 import os
 import re
 import shutil
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
@@ -25,6 +26,9 @@ log = logging.getLogger(__name__)
 RECIPE = "recipe.toml"
 REQUEST = "run.json"  # what was asked for beside the recipe: data, seed, device, upkeep
 SCORES = "scores.jsonl"
+INCIDENTS = "incidents.jsonl"  # what went wrong, and when
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,16 @@ class Run:
         """The file of the scores, one json object a line."""
         return self.path / SCORES
 
+    @property
+    def incidents(self) -> Path:
+        """The file of what went wrong, one json object a line."""
+        return self.path / INCIDENTS
+
+    def rows(self, file: Path) -> list[dict[str, Any]]:
+        """The objects in one of the files of lines; none where there is no such file."""
+        lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+        return [json.loads(line) for line in lines]
+
     def found(self) -> list[Path]:
         """The checkpoint folders, oldest first; those half-written have other names."""
         if not self.checkpoints.is_dir():
@@ -64,10 +78,31 @@ class Run:
                 log.warning("%s; going back to the one before", error)
         return None
 
+    def best(self) -> Checkpoint | None:
+        """The whole checkpoint with the best score, of the last stage; None where none has any."""
+        found = self.found()
+        for path in self.ranked(_stage(found[-1])) if found else []:
+            try:
+                return checkpoint.read(path)
+            except ValueError as error:
+                log.warning("%s; taking the second best", error)
+        return None
+
+    def ranked(self, stage: str) -> list[Path]:
+        """The checkpoints of a stage that were scored, best first; of equal ones the earlier."""
+        mine = [path for path in self.found() if _stage(path) == stage]
+        return sorted((path for path in mine if _score(path) < math.inf), key=_score)
+
     def prune(self, keep: int, stage: str) -> None:
-        """Remove all but the last ``keep`` checkpoints of a stage, and what a kill left behind."""
+        """Remove all of a stage's checkpoints but the last ``keep`` and the best.
+
+        What a kill left behind goes too.
+        """
         mine = [path for path in self.found() if re.fullmatch(rf"{stage}-\d{{9}}", path.name)]
-        for path in mine[:-keep]:
+        spared = {*mine[-keep:], *self.ranked(stage)[:1]}
+        for path in mine:
+            if path in spared:
+                continue
             gone = path.with_name(f".{path.name}.old.part")
             path.rename(gone)  # whoever looks for checkpoints now no longer finds it
             shutil.rmtree(gone, ignore_errors=True)
@@ -109,11 +144,12 @@ class Run:
         write_text(self.path / RECIPE, recipe)
 
     def forget_after(self, images_seen: int, stage: str) -> None:
-        """Drop the scores and previews that lie after a checkpoint from which training goes on."""
-        if self.scores.is_file():
-            lines = self.scores.read_text(encoding="utf-8").splitlines()
-            kept = [line for line in lines if _belongs(line, images_seen, stage)]
-            write_text(self.scores, "".join(line + "\n" for line in kept))
+        """Drop what lies after a checkpoint from which training goes on: it is made again."""
+        for file in (self.scores, self.incidents):
+            if file.is_file():
+                lines = file.read_text(encoding="utf-8").splitlines()
+                kept = [line for line in lines if _belongs(line, images_seen, stage)]
+                write_text(file, "".join(line + "\n" for line in kept))
         for path in self.previews.rglob("*.png"):
             found = re.fullmatch(rf"(?:\d+-)?{stage}-(\d{{9}})", path.stem)
             if found and int(found[1]) > images_seen:
@@ -185,13 +221,26 @@ def _free(path: Path) -> Path:
     return next(p for p in itertools.chain([path], others) if not p.exists())
 
 
-def _place(path: Path) -> tuple[tuple[int, int], str]:
-    """How far a checkpoint is, by its own word; one that cannot be read comes first."""
+def _told(path: Path, ask: Callable[[Checkpoint], Answer], otherwise: Answer) -> Answer:
+    """What a checkpoint says by its own word, unchecked; ``otherwise`` if it cannot be read."""
     try:
         facts = json.loads((path / checkpoint.FACTS).read_text(encoding="utf-8"))
-        return Checkpoint(path, facts).place, path.name
-    except (OSError, ValueError, KeyError, TypeError):
-        return (-1, 0), path.name
+        return ask(Checkpoint(path, facts))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return otherwise
+
+
+def _place(path: Path) -> tuple[tuple[int, int], str]:
+    """How far a checkpoint is; one that cannot be read comes first."""
+    return _told(path, lambda found: found.place, (-1, 0)), path.name
+
+
+def _stage(path: Path) -> str:
+    return _told(path, lambda found: found.stage, "")
+
+
+def _score(path: Path) -> float:
+    return _told(path, lambda found: found.score, math.inf)
 
 
 def _belongs(line: str, images_seen: int, stage: str) -> bool:

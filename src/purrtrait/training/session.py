@@ -5,23 +5,26 @@ from __future__ import annotations
 import logging
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Any
 
 import numpy as np
 import torch
 
-from purrtrait.training import checkpoint, cluster, record
+from purrtrait.training import checkpoint, cluster, collapse, record
 from purrtrait.training.fit import fit
 from purrtrait.training.guard import Diverged, Guard
 from purrtrait.training.run import Run
+from purrtrait.training.spent import Spent
 from purrtrait.training.state import State, packed
 from purrtrait.types import Progress, Share
 
 log = logging.getLogger(__name__)
+
+NO_SCORES: Mapping[str, float] = {}
 
 
 @dataclass
@@ -65,6 +68,7 @@ class Cadence:
     log_every_steps: int
     preview_every_images: int
     checkpoint_every_images: int
+    score_every_images: int
     keep: int
     extra_images: int
 
@@ -74,7 +78,8 @@ class Session:
     """One stage in training, in its run folder.
 
     ``facts`` and ``texts`` go into every checkpoint, as do the weights ``under`` this stage;
-    ``portraits`` draws the fixed preview.
+    ``portraits`` draws the fixed preview; ``scoring`` gives the scores of the weights as they are,
+    and disturbs nothing.
     """
 
     run: Run
@@ -86,42 +91,73 @@ class Session:
     texts: Mapping[str, str]
     under: Mapping[str, torch.Tensor]
     portraits: Callable[[], np.ndarray]
+    scoring: Callable[[], Mapping[str, float]]
     share: Share
     device: torch.device
+    spent: Spent
 
     def play(self, writer: record.Writer, stop: Stop, watch: Callable[[Progress], None]) -> bool:
         """Train to the end of the budget; True if it came there, False if it was stopped."""
         recorder = record.Recorder(self.run, self.stage, writer, self.state.now)
+        try:
+            return self.steps(recorder, stop, watch)
+        except Diverged as error:
+            self.warn(recorder, self.state.now, [str(error)])
+            raise
+
+    def steps(
+        self, recorder: record.Recorder, stop: Stop, watch: Callable[[Progress], None]
+    ) -> bool:
+        """Step by step to the end of the budget, looking up after each; True if it came there."""
         guard = Guard(self.state.objective.won_at_zero)
         before = self.state.now
         self.preview(recorder, before, due=before.images_seen == 0)
-        stopped = False
+        stopped, scored = False, dict[str, float]()
         for now in fit(self.state, self.budget):
-            for hint in guard.look(now):
-                log.warning("%s", hint)
+            self.warn(recorder, now, guard.look(now))
             done = now.images_seen >= self.budget
             stopped = cluster.anyone(stop.wanted()) and not done
-            self.look_up(recorder, before, now, done or stopped)
-            watch(now)
+            scored |= self.look_up(recorder, before, now, done or stopped)
+            watch(replace(now, scores={**now.scores, **scored}))
             before = now
             if stopped:
                 break
         cluster.wait()
         return not stopped
 
+    def warn(self, recorder: record.Recorder, now: Progress, hints: Sequence[str]) -> None:
+        """Say what goes wrong, and write it down."""
+        for hint in hints:
+            if not self.share.rank:
+                recorder.incident(now, hint)
+
     def look_up(
         self, recorder: record.Recorder, before: Progress, now: Progress, last: bool
-    ) -> None:
-        """Log, preview and save, each when it is due; the last step is always shown and saved."""
+    ) -> Mapping[str, float]:
+        """Score, log, preview and save, each when it is due, and give the scores if any were taken.
+
+        The last step is always shown and saved; what was scored is saved with its scores.
+        """
         cadence = self.cadence
         if self.share.rank:
-            return
-        if now.steps % cadence.log_every_steps == 0 or now.images_seen >= self.budget:
-            recorder.scores(now)
+            return {}
         seen = (before.images_seen, now.images_seen, self.budget)
+        due = crosses(*seen, cadence.score_every_images)
+        scored = self.score() if due else {}
+        if due or now.steps % cadence.log_every_steps == 0 or now.images_seen >= self.budget:
+            recorder.scores(replace(now, scores={**now.scores, **scored}))
+        if due:
+            hint = collapse.hint(recorder.history("score/diversity"))
+            self.warn(recorder, now, [hint] if hint else [])
         self.preview(recorder, now, due=last or crosses(*seen, cadence.preview_every_images))
-        if last or crosses(*seen, cadence.checkpoint_every_images):
-            self.save()
+        if last or due or crosses(*seen, cadence.checkpoint_every_images):
+            self.save(scored)
+        return scored
+
+    def score(self) -> Mapping[str, float]:
+        """The scores of the weights as they are; weights that blew up have none."""
+        self.expect_numbers()
+        return self.scoring()
 
     def preview(self, recorder: record.Recorder, now: Progress, due: bool) -> None:
         """The grid of fixed latents, if it is due and wanted."""
@@ -134,22 +170,28 @@ class Session:
             self.save()
         cluster.wait()
 
-    def save(self) -> checkpoint.Checkpoint:
-        """Write a checkpoint and remove the oldest beyond those that stay."""
-        state = self.state
-        path = self.run.checkpoints / f"{self.stage}-{state.now.images_seen:09d}"
-        self.run.checkpoints.mkdir(exist_ok=True)
-        if not state.finite():
+    def expect_numbers(self) -> None:
+        """Raise Diverged if some weights are no numbers any more."""
+        if not self.state.finite():
             raise Diverged(
-                f"training blew up: after {state.now.images_seen} images some weights are no "
+                f"training blew up: after {self.state.now.images_seen} images some weights are no "
                 "numbers any more, and are not saved. Resume with lower learning rates "
                 "(--set lr=...)"
             )
+
+    def save(self, scored: Mapping[str, float] = NO_SCORES) -> checkpoint.Checkpoint:
+        """Write a checkpoint with its scores; remove the oldest beyond those that stay."""
+        state = self.state
+        path = self.run.checkpoints / f"{self.stage}-{state.now.images_seen:09d}"
+        self.run.checkpoints.mkdir(exist_ok=True)
+        self.expect_numbers()
         facts = {
             **self.facts,
             "stage": self.stage,
             "now": state.facts(),
+            "scored": dict(scored),
             "optimisers": state.steppers(),
+            "spent": self.spent.facts(),
         }
         average = dict(self.under) | {
             f"{self.stage}/{k}": v for k, v in packed(state.average).items()
