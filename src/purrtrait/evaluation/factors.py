@@ -1,0 +1,194 @@
+"""Names the parts in generated pictures, where a pack knows the parts of its own.
+
+Kittens and people are put together from parts, and each picture's labels say which. A small
+network that has learnt to name them on real pictures says what a generator draws: how many of the
+15 bodies, whether as often as the pack shows them, and how clearly.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from purrtrait.datasets.pack import HELD_OUT, TRAIN, Pack
+from purrtrait.evaluation.factor_network import FactorNetwork, learnt, untaught
+from purrtrait.evaluation.features import Report, unheard
+from purrtrait.evaluation.uncertainty import ROUNDS, standard_errors
+from purrtrait.types import Features
+
+LARGEST = 32  # pixels: larger pictures are averaged down, which loses no part
+LARGE = ("body", "accessories")  # parts that fill the picture, and whose pairs are counted
+GATE = 0.99  # their names must be right more often than that
+LEAST = 0.5  # and those of other parts more often than this
+FEWEST = 100  # held-out pictures, below which nobody can say how often
+SURE = 0.5  # probability from which on a picture shows a value
+RARE = 0.05  # a value counts as found from this share of the pictures that should show it
+SMOOTHING = 0.5  # pictures added to each count before frequencies are compared
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A part: how many values it has, how often it is named rightly, and whether that suffices.
+
+    ``accuracy`` is the share of held-out pictures, 0 to 1. Where it is not ``trusted``, no score
+    rests on it, and ``reason`` says why; otherwise that is empty.
+    """
+
+    name: str
+    values: int
+    accuracy: float
+    trusted: bool
+    reason: str
+
+    @classmethod
+    def judged(cls, name: str, values: int, accuracy: float, pictures: int) -> Factor:
+        """The part, whose names were right in a share of so many held-out pictures."""
+        needed = GATE if name in LARGE else LEAST
+        reason = ""
+        if pictures < FEWEST:
+            reason = (
+                f"{name} is not scored: there are {pictures} held-out pictures, too few to tell "
+                f"how often it is named rightly; expected at least {FEWEST}"
+            )
+        elif accuracy <= needed:
+            reason = (
+                f"{name} is not scored: it is named rightly in {_rate(accuracy)} of the held-out "
+                f"pictures; expected more than {needed:.0%}"
+            )
+        return cls(name, values, accuracy, not reason, reason)
+
+
+@dataclass(frozen=True)
+class Namer:
+    """Says which value of each part a picture shows; ``factors`` says how far to believe it."""
+
+    factors: tuple[Factor, ...]
+    network: FactorNetwork
+
+    def __call__(self, pixels: np.ndarray) -> dict[str, Tensor]:
+        """Probabilities (N, values) of each part, of pixels (N, H, W, C) uint8.
+
+        ValueError where they are smaller than those it has learnt from, or of other channels.
+        """
+        if not self.factors:
+            return {}
+        size, channels = self.network.size, self.network.channels
+        if pixels.shape[1] < size or pixels.shape[3] != channels:
+            raise ValueError(
+                f"the pictures have {pixels.shape[1]} px and {pixels.shape[3]} channels; expected "
+                f"at least {size} px and {channels} channels: ask for a namer of their size"
+            )
+        named = self.network.named(pixels)
+        return dict(zip((factor.name for factor in self.factors), named, strict=True))
+
+
+def _rate(accuracy: float) -> str:
+    """A share in percent, cut off and not rounded: 98.96 % is not 99."""
+    return f"{math.floor(accuracy * 1000 + 1e-6) / 10:.1f}%"
+
+
+def namer(pack: Pack, report: Report = unheard, size: int | None = None) -> Namer:
+    """Who names the parts of a pack's pictures at ``size`` pixels, or as they are.
+
+    It learns on the training pictures, which takes half a minute for large packs, and is then kept
+    in the pack's folder. ``report`` is told the steps done and their number, if it has to learn. A
+    pack without labels has no parts: nothing is learnt, and there are no scores.
+    """
+    side = min(LARGEST, size or pack.size)
+    if not pack.label_names:
+        return Namer((), untaught(pack, side))
+    network, accuracy = learnt(pack, side, report)
+    pictures = len(pack.rows(HELD_OUT))
+    found = zip(pack.manifest.labels.items(), accuracy, strict=True)
+    return Namer(tuple(Factor.judged(*part, share, pictures) for part, share in found), network)
+
+
+def factor_scores(namer: Namer, pixels: np.ndarray, pack: Pack) -> dict[str, float]:
+    """All scores of the trusted parts in pictures (N, H, W, C) uint8; see ``scores``."""
+    return scores(namer.factors, namer(pixels), pack)
+
+
+def scores(factors: Sequence[Factor], named: Mapping[str, Tensor], pack: Pack) -> dict[str, float]:
+    """Modes, divergence and confidence of each trusted part, from probabilities (N, values).
+
+    A picture shows the likeliest value, and shows it clearly where its probability is at least a
+    half. ``modes/PART`` counts the values shown clearly often enough, ``modes/all`` the pairs of
+    body and accessories; ``divergence/PART`` is KL(samples | pack) of the values shown, in nats;
+    ``confidence/PART`` is the mean probability of the value shown.
+    """
+    labels = dict(zip(pack.label_names, pack.labels[pack.rows(TRAIN)].T, strict=True))
+    trusted = {factor.name: factor.values for factor in factors if factor.trusted}
+    found: dict[str, float] = {}
+    for name, values in trusted.items():
+        sure, shown = named[name].max(1)
+        _expect_some(len(shown))
+        real = np.bincount(labels[name], minlength=values)
+        clear = np.bincount(shown[sure >= SURE], minlength=values)
+        found[f"modes/{name}"] = modes(clear, real, len(shown))
+        found[f"divergence/{name}"] = divergence(np.bincount(shown, minlength=values), real)
+        found[f"confidence/{name}"] = float(sure.double().mean())
+    if set(LARGE) <= set(trusted):
+        found["modes/all"] = _pairs(named, trusted, labels)
+    return found
+
+
+def _pairs(
+    named: Mapping[str, Tensor], values: Mapping[str, int], labels: Mapping[str, np.ndarray]
+) -> float:
+    body, accessories = LARGE
+    (one, first), (other, second) = (named[name].max(1) for name in LARGE)
+    both = torch.minimum(one, other) >= SURE
+    count, every = values[accessories], values[body] * values[accessories]
+    shown = (first * count + second)[both]
+    real = labels[body].astype(np.int64) * count + labels[accessories]
+    clear = np.bincount(shown, minlength=every)
+    return modes(clear, np.bincount(real, minlength=every), len(first))
+
+
+def modes(clear: np.ndarray, real: np.ndarray, pictures: int) -> float:
+    """How many values are found, of counts (V,) of pictures that show each clearly.
+
+    Found is what at least one picture in ``pictures`` shows, and at least a twentieth of those that
+    would if they were drawn as often as in the pack, whose counts are ``real`` (V,): so that a few
+    wrong names among many samples do not make a mode.
+    """
+    expected = pictures * real / max(1, real.sum())
+    return float((clear >= np.maximum(1, RARE * expected)).sum())
+
+
+def divergence(samples: np.ndarray, reals: np.ndarray) -> float:
+    """KL divergence in nats of one distribution from another, both given as counts (V,).
+
+    Sum of p log(p / q), with p of the samples and q of the reals, half a picture added to each
+    count: 0 if alike, log V for one of V equally likely values. N samples drawn from q itself give
+    about (V - 1) / 2N.
+    """
+    p, q = ((counts + SMOOTHING) / (counts + SMOOTHING).sum() for counts in (samples, reals))
+    return math.fsum(p * np.log(p / q))
+
+
+def errors(
+    factors: Sequence[Factor], named: Mapping[str, Tensor], pack: Pack, rounds: int = ROUNDS
+) -> dict[str, float]:
+    """The standard error of each score, from its spread over halves of the samples."""
+    names = [factor.name for factor in factors if factor.trusted]
+    if not names:
+        return {}
+    together = torch.cat([named[name] for name in names], 1)
+    widths = [named[name].shape[1] for name in names]
+
+    def metric(_: Features, samples: Features) -> dict[str, float]:
+        parts = dict(zip(names, samples.split(widths, 1), strict=True))
+        return scores(factors, parts, pack)
+
+    return standard_errors(metric, together, together, rounds)
+
+
+def _expect_some(pictures: int) -> None:
+    if not pictures:
+        raise ValueError("there are no pictures to name parts in; expected at least one")
