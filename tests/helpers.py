@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,8 +13,9 @@ from purrtrait.assemble import build, options
 from purrtrait.config import Recipe
 from purrtrait.datasets.batches import Feed
 from purrtrait.datasets.pack import Pack
+from purrtrait.images.resize import area, to_images
 from purrtrait.training.state import State
-from purrtrait.types import Batch, Progress, Share
+from purrtrait.types import Batch, Features, Progress, Share
 
 TINY = {"pixels": "0", "batch": "8", "network.width": "8"}
 
@@ -45,3 +47,17 @@ def bits(tensors: Mapping[str, Tensor]) -> dict[str, bytes]:
 def files(folder: Path) -> set[str]:
     """Everything below a folder, as relative names."""
     return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+
+
+class Colours:
+    """A quick extractor for tests: means and spreads of colour in the quarters of a picture."""
+
+    name = "colours"
+    identity = "colours 3"
+
+    def __call__(self, pixels: np.ndarray) -> Features:
+        """Features (B, 24) of pixels (B, H, W, 3) uint8."""
+        images = to_images(pixels)
+        means = area(images, 2)
+        spreads = (area(images.square(), 2) - means.square()).clamp_min(0).sqrt()
+        return torch.cat([means, spreads], 1).flatten(1)

@@ -75,6 +75,8 @@ def test_files_stay_small() -> None:
 
 COMMANDS = [
     "",
+    "arena",
+    "evaluate",
     "prepare",
     "train",
     "resume",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from purrtrait import arguments
-from purrtrait.commands import evaluate, neighbours, screen
+from purrtrait.commands import arena, evaluate, neighbours, screen
 from purrtrait.commands.common import (
     budget_option,
     device_option,
@@ -104,7 +104,9 @@ def prepare(parser: str, source: Path | None, as_json: bool, **asked: Any) -> No
 @click.option("--previews", default=64, help="Portraits in a preview; 0: none.")
 @click.option("--extra-images", default=0, help="Single portraits beside each preview.")
 @click.option("--checkpoint-every", default=0, help="Pictures between checkpoints; 0: ten in all.")
-@click.option("--keep", default=3, help="How many checkpoints stay.")
+@click.option("--keep", default=3, help="How many checkpoints stay, beside the best.")
+@click.option("--score-every", default=0, help="Pictures between scores; 0: five in all, or fewer.")
+@click.option("--scores", default=500, help="Portraits that are scored; 0: none.")
 @click.option("--tensorboard/--no-tensorboard", default=True, help="Write TensorBoard events.")
 @json_option
 def train(recipe: str, data: str, as_json: bool, **asked: Any) -> None:
@@ -112,7 +114,7 @@ def train(recipe: str, data: str, as_json: bool, **asked: Any) -> None:
     from purrtrait import face
     from purrtrait.console import StageBars
 
-    images, minutes = arguments.budget(asked["budget"])
+    budget = arguments.budget(asked["budget"])
     bars = StageBars()
     outcome = face.train(
         recipe,
@@ -120,8 +122,9 @@ def train(recipe: str, data: str, as_json: bool, **asked: Any) -> None:
         runs_folder=asked["runs_folder"],
         name=asked["name"],
         seed=asked["seed"],
-        budget=images,
-        minutes=minutes,
+        budget=budget.images,
+        minutes=budget.minutes,
+        tflop=budget.tflop,
         device=asked["device"] or "auto",
         threads=asked["threads"],
         settings=arguments.settings(asked["settings"]),
@@ -132,6 +135,8 @@ def train(recipe: str, data: str, as_json: bool, **asked: Any) -> None:
             "extra_images": asked["extra_images"],
             "checkpoint_every_images": asked["checkpoint_every"],
             "keep": asked["keep"],
+            "score_every_images": asked["score_every"],
+            "score_samples": asked["scores"],
             "tensorboard": asked["tensorboard"],
         },
         start_from=asked["start_from"],
@@ -158,13 +163,14 @@ def resume(run: str, data: str | None, as_json: bool, **asked: Any) -> None:
     from purrtrait import face
     from purrtrait.console import StageBars
 
-    images, minutes = arguments.budget(asked["budget"])
+    budget = arguments.budget(asked["budget"])
     bars = StageBars()
     outcome = face.resume(
         run,
         data=data,
-        budget=images,
-        minutes=minutes,
+        budget=budget.images,
+        minutes=budget.minutes,
+        tflop=budget.tflop,
         device=asked["device"],
         threads=asked["threads"],
         settings=arguments.settings(asked["settings"]),
@@ -180,21 +186,24 @@ def resume(run: str, data: str | None, as_json: bool, **asked: Any) -> None:
 @click.option("--seed", default=0, help="The same seed gives the same portraits.")
 @click.option("--temperature", default=1.0, help="Below 1 more alike, above 1 more daring.")
 @click.option("--grid", "temperatures", help="Temperatures such as 0.4,0.7,1,1.3: a strip of each.")
+@click.option("--best", is_flag=True, help="Draw with a run's best checkpoint, not its last.")
 @click.option("--out", type=click.Path(path_type=Path), help="By default a new folder in samples/.")
 @device_option
 @json_option
-def sample(path: str, out: Path | None, as_json: bool, **asked: Any) -> None:
+def sample(path: str, out: Path | None, best: bool, as_json: bool, **asked: Any) -> None:
     """Draw new portraits: single PNGs and a grid."""
-    from purrtrait import face, studio
+    from purrtrait import face, studio, wrapping
 
     warmth = arguments.temperature(asked["temperature"])
     rows = arguments.temperatures(asked["temperatures"])
-    model = face.load(path, asked["device"] or "auto")
+    drawer = wrapping.best_checkpoint(Path(path)) if best else path
+    model = face.load(drawer, asked["device"] or "auto")
     place = studio.place(out, Path(path).resolve().name)
     made = studio.draw(model, place, asked["count"], asked["seed"], warmth, rows)
     show({name: str(value) for name, value in made.items()}, as_json)
 
 
+main.add_command(arena.arena)
 main.add_command(evaluate.evaluate)
 main.add_command(neighbours.neighbours)
 main.add_command(screen.screen)

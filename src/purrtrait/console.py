@@ -11,7 +11,12 @@ from tqdm import tqdm
 from purrtrait import machine
 from purrtrait.types import Progress
 
-SHOWN = {"critic/game": "critic", "generator/game": "generator", "critic/order": "order"}
+SHOWN = {
+    "critic/game": "critic",
+    "generator/game": "generator",
+    "critic/order": "order",
+    "score/frechet": "frechet",
+}
 
 
 class Bar:

@@ -1,4 +1,4 @@
-"""The public face: prepare, train, resume, load, sample, film; the command line calls it too."""
+"""The public face: what purrtrait does, as functions; the command line calls them too."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from pydantic import ValidationError
 
 from purrtrait import config, judging, machine, trainer, wrapping
-from purrtrait.assemble import build, options
+from purrtrait.assemble import arithmetic, build, options
 from purrtrait.assemble.stages import Request
 from purrtrait.assemble.tables import nearest
 from purrtrait.config import Recipe, Stage, Upkeep
@@ -23,7 +23,7 @@ from purrtrait.datasets.pack import Pack
 from purrtrait.datasets.prepare import no_report
 from purrtrait.datasets.prepare import prepare as make_pack
 from purrtrait.evaluation.judgement import Judgement
-from purrtrait.evaluation.reference import Report
+from purrtrait.evaluation.reference import Report, silent
 from purrtrait.model import Model, PathLike, load
 from purrtrait.trainer import Outcome, Source, Watch
 from purrtrait.training import checkpoint
@@ -80,6 +80,7 @@ def train(
     seed: int | None = None,
     budget: int | None = None,
     minutes: float = float("inf"),
+    tflop: float | None = None,
     device: str = "auto",
     threads: int | None = None,
     settings: Mapping[str, str] | None = None,
@@ -90,12 +91,15 @@ def train(
 ) -> Outcome:
     """Train a recipe on a pack, in a new folder runs/NAME-JJ.
 
-    ``settings`` override options of the recipe, as texts; ``budget`` is in images; ``minutes`` only
-    stops (the mathematics does not look at the clock on the wall). ``start_from`` is a run or
-    checkpoint whose ``players`` (all by default) hand their weights on. ``watch`` is told after
-    each step. ValueError says what is wrong before anything is made.
+    ``settings`` override options of the recipe, as texts; ``budget`` is in images, or ``tflop`` in
+    counted arithmetic, for which it sees as many images as that pays for; ``minutes`` only stops
+    (the mathematics does not look at the clock on the wall). ``start_from`` is a run or checkpoint
+    whose ``players`` (all by default) hand their weights on. ``watch`` is told after each step.
+    ValueError says what is wrong before anything is made.
     """
-    chosen, _ = options.override(options.find(recipe), _with_budget(settings, budget))
+    chosen, _ = options.override(options.find(recipe), settings or {})
+    images = _images(chosen, Path(_pack_folder(data)), budget, tflop)
+    chosen, _ = options.override(chosen, _with_budget(images))
     named, root = _plain(name or chosen.name), Path(runs_folder)
     if root.exists() and not root.is_dir():
         raise ValueError(f"{root} is a file; expected the folder of the runs, such as runs")
@@ -118,6 +122,7 @@ def resume(
     data: PathLike | None = None,
     budget: int | None = None,
     minutes: float = float("inf"),
+    tflop: float | None = None,
     device: str | None = None,
     threads: int | None = None,
     settings: Mapping[str, str] | None = None,
@@ -130,13 +135,16 @@ def resume(
     """
     there = runs.open_run(Path(run))
     recipe = config.read(there.path / runs.RECIPE)
-    longer, spent = options.override(recipe, _with_budget(None, budget))
+    known = Request(**there.request())
+    folder = known.data if data is None else _pack_folder(data)
+    with_settings, _ = options.override(recipe, settings or {})
+    budget = _images(with_settings, Path(folder), budget, tflop)
+    longer, spent = options.override(recipe, _with_budget(budget))
     changed, done = options.override(longer, settings or {})
     done |= spent if longer != recipe and options.looks_at_budget(changed) else {}
-    known = Request(**there.request())
     request = replace(
         known,
-        data=known.data if data is None else _pack_folder(data),
+        data=folder,
         device=device or known.device,
         threads=threads or known.threads,
     )
@@ -172,40 +180,26 @@ def evaluate(
     seed: int = 0,
     extractor: str = "efficientnet-lite0",
     device: str = "auto",
+    threads: int | None = None,
+    out: PathLike | None = None,
+    progress: Report = silent,
 ) -> Judgement:
     """Score what a run, checkpoint or bundle draws, or a folder's pictures, against real ones.
 
     ``against`` is a pack, of whose held-out part as many pictures are taken; by default the one
     that a run was trained on. Each score comes with its standard error, its floor and its ceilings.
+    They are written to ``out``, or into a run's own folder and report. ``progress`` is told what is
+    being done, how much of it is done, and how much there is.
     """
+    there, file = Path(path), judging.place(Path(path), None if out is None else Path(out))
     pack = None if against is None else Path(_pack_folder(against))
-    return judging.evaluate(Path(path), pack, samples, seed, extractor, device)
-
-
-def judged(
-    path: Path,
-    against: Path | None,
-    samples: int,
-    seed: int,
-    extractor: str,
-    device: str,
-    threads: int | None,
-    out: Path | None,
-    report: Report,
-) -> tuple[Judgement, Path | None]:
-    """The same for the command line, and where it was written down: a run keeps its own scores."""
-    if out is not None and out.exists() and not out.is_file():
-        raise ValueError(f"{out} is a folder; expected the name of a file, such as scores.json")
     with trainer.own_torch(threads or machine.threads()):
-        pack = None if against is None else Path(_pack_folder(against))
-        found = judging.evaluate(path, pack, samples, seed, extractor, device, report)
-    is_run = (path / runs.REQUEST).is_file()
-    kept = out or (path / judging.FILE if is_run else None)
-    if kept:
-        judging.keep(found, kept)
-    if is_run and out is None:
-        wrapping.wrap_report(runs.Run(path))
-    return found, kept
+        found = judging.evaluate(there, pack, samples, seed, extractor, device, progress)
+        if file and out is None:
+            judging.enter(found, runs.Run(there))
+        elif file:
+            judging.keep(found, file)
+    return found
 
 
 def film(run: PathLike) -> tuple[Path, Path]:
@@ -220,8 +214,18 @@ def _wrapped(outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _with_budget(settings: Mapping[str, str] | None, budget: int | None) -> dict[str, str]:
-    return {**(settings or {}), **({} if budget is None else {"budget": str(budget)})}
+def _with_budget(budget: int | None) -> dict[str, str]:
+    return {} if budget is None else {"budget": str(budget)}
+
+
+def _images(recipe: Recipe, data: Path, budget: int | None, tflop: float | None) -> int | None:
+    """The budget in images that was asked for, if any was."""
+    if tflop is None:
+        return budget
+    if budget is not None:
+        raise ValueError("a budget is given in images and in TFLOP; expected one of the two")
+    pack = Pack.open(data)
+    return arithmetic.images_for(recipe, build.Shape(pack.size, pack.channels), tflop)
 
 
 def _upkeep(asked: Mapping[str, Any] | None) -> Upkeep:

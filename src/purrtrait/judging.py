@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,14 +12,15 @@ import torch
 
 from purrtrait import model, wrapping
 from purrtrait.datasets.folder import parse_folder
-from purrtrait.datasets.pack import HELD_OUT, TRAIN, Pack
+from purrtrait.datasets.pack import Pack
 from purrtrait.datasets.photo import Unreadable, Wanted
 from purrtrait.evaluation import EXTRACTORS, features
+from purrtrait.evaluation import judge as judges
+from purrtrait.evaluation import judgement as judgements
 from purrtrait.evaluation.features import Extractor
-from purrtrait.evaluation.judgement import Judgement, Score
-from purrtrait.evaluation.neighbours import memorisation
-from purrtrait.evaluation.pixels import Pixels
-from purrtrait.evaluation.reference import Reference, Report, errors, heard, scores, silent
+from purrtrait.evaluation.judgement import Judgement
+from purrtrait.evaluation.reference import Report, silent
+from purrtrait.images import sheet
 from purrtrait.images.colour import grey
 from purrtrait.images.resize import fit
 from purrtrait.sampling import bundle
@@ -28,101 +28,11 @@ from purrtrait.training import checkpoint
 from purrtrait.training import run as runs
 from purrtrait.version import VERSION
 
-COUNT = 1000  # samples of an evaluation
-FEWEST = 16  # pictures on either side, below which nothing is said
-FEW = 500  # and below which a note says that little is
-FILE = "scores.json"
-
-CEILINGS = ("blurred reals", "noise")
-
-
-def judge(
-    pixels: np.ndarray, pack: Pack, extractor: Extractor, subject: str = "", report: Report = silent
-) -> Judgement:
-    """Scores of pictures (N, H, W, C) uint8 against the held-out part of a pack.
-
-    The pack's pictures are reduced to the size of those judged. ValueError where the two cannot be
-    compared, or are too few.
-    """
-    _expect_fit(pixels, pack)
-    reference = Reference(pack, extractor, pixels.shape[1], len(pixels))
-    rows = reference.held_out()
-    reals = reference.features(rows, report)
-    samples = features.extract(extractor, pixels, heard(report, "features of the samples"))
-    values, spread = scores(reals, samples), errors(reals, samples, report)
-    floor, *worse = reference.bounds(reals, report).values()
-    made = Judgement(
-        subject=subject,
-        pack=pack.content_hash,
-        extractor=extractor.name,
-        samples=len(pixels),
-        reference=len(rows),
-        scores={
-            name: Score(
-                value,
-                spread[name],
-                floor[name],
-                {what: bad[name] for what, bad in zip(CEILINGS, worse, strict=True)},
-            )
-            for name, value in values.items()
-        },
-        notes=tuple(_notes(pixels, pack, len(rows))),
-    )
-    return _with_copying(made, reference, pixels, report)
-
-
-def _with_copying(
-    judgement: Judgement, reference: Reference, pixels: np.ndarray, report: Report
-) -> Judgement:
-    """The judgement with what the pixels say about copying: a network's features lose copies.
-
-    (Slight noise moves a picture further in the features than another cat lies.)
-    """
-    plain = Pixels()
-    side = replace(reference, extractor=plain)
-    train = side.features(reference.pack.rows(TRAIN), report)
-    unseen = side.features(reference.pack.rows(HELD_OUT), report)
-    found = memorisation(train, unseen, features.extract(plain, pixels))
-    error = math.sqrt(found.copied * (1 - found.copied) / len(pixels))
-    own = {"copied": Score(found.copied, error, found.expected)}
-    return replace(
-        judgement,
-        scores={**judgement.scores, **own},
-        copying=found.histogram() | {"verdict": found.verdict},
-    )
-
-
-def _notes(pixels: np.ndarray, pack: Pack, held_out: int) -> list[str]:
-    said = []
-    if pack.size != pixels.shape[1]:
-        said.append(f"the pack's pictures were reduced from {pack.size} to {pixels.shape[1]} px")
-    for count, what in ((held_out, "held-out pictures"), (len(pixels), "samples")):
-        if count < FEW:
-            said.append(
-                f"only {count} {what}: scores are the more biased the fewer there are; compare "
-                "them with their floor, and with nothing else"
-            )
-    return said
-
-
-def _expect_fit(pixels: np.ndarray, pack: Pack) -> None:
-    high, _, channels = pixels.shape[1:]
-    if channels != pack.channels or high > pack.size:
-        raise ValueError(
-            f"the pictures are {_kind(high, channels)}, those of {pack.path} "
-            f"{_kind(pack.size, pack.channels)}; expected a pack of the same colours that is at "
-            "least as large. Prepare one and name it with --against"
-        )
-    for count, what in ((len(pack.rows(HELD_OUT)), "held-out pictures"), (len(pixels), "samples")):
-        if count < FEWEST:
-            raise ValueError(
-                f"there are {count} {what}; expected at least {FEWEST}, and better {COUNT}. "
-                "Prepare a pack with more pictures or a larger --split, or draw more samples"
-            )
-
-
-def _kind(size: int, channels: int) -> str:
-    return f"{size} px in {'grey' if channels == 1 else 'colour'}"
+COUNT = judges.USUAL  # samples of an evaluation
+FEWEST = judges.FEWEST
+FILE = judgements.FILE
+PAIRS_A_ROW = 4
+SMALLEST = 64  # pixels: pictures are drawn at least as large
 
 
 def extractor(name: str) -> Extractor:
@@ -149,16 +59,26 @@ def evaluate(
     if count < FEWEST:
         raise ValueError(f"{count} samples are asked for; expected at least {FEWEST}")
     pack, known = open_pack(path, against), extractor(extractor_name)
-    if _draws(path):
-        drawer = model.load(path, device)
+    if draws(path):
+        folder = wrapping.sampler_folder(path)  # of a run that goes on training, the one moment
+        drawer = model.load(folder, device)
         pixels = drawn(drawer, count, seed, report)
-        origin = {"seed": seed, "recipe": drawer.about["recipe"], **_moment(path)}
+        origin = {"seed": seed, "recipe": drawer.about["recipe"], **_moment(folder)}
     else:
         pixels = _pictures(path, pack, count)
         origin = {}
-    made = judge(pixels, pack, known, str(path), report)
+    made = judges.judge(pixels, pack, known, str(path), report)
     identity = {"identity": known.identity, "purrtrait": VERSION, "torch": torch.__version__}
     return replace(made, origin={**origin, **identity, "against": str(pack.path)})
+
+
+def place(path: Path, out: Path | None) -> Path | None:
+    """Where scores are written: where it is said, in a run's own folder, or nowhere."""
+    if out is None:
+        return path / FILE if (path / runs.REQUEST).is_file() else None
+    if out.exists() and not out.is_file():
+        raise ValueError(f"{out} is a folder; expected the name of a file, such as {FILE}")
+    return out
 
 
 def keep(judgement: Judgement, path: Path) -> None:
@@ -167,22 +87,53 @@ def keep(judgement: Judgement, path: Path) -> None:
     runs.write_text(path, judgement.to_json())
 
 
+def enter(judgement: Judgement, run: runs.Run) -> None:
+    """Put a judgement of a run into its folder and its report, with the closest neighbours."""
+    keep(judgement, run.path / FILE)
+    folder = run.checkpoints / judgement.origin["checkpoint"]
+    pictures = closest(judgement, folder)
+    scale = max(1, SMALLEST // pictures.shape[1])
+    sheet.write_png(
+        run.path / judgements.NEIGHBOURS, sheet.grid(pictures, 2 * PAIRS_A_ROW, 2, scale)
+    )
+    wrapping.wrap_report(run)
+
+
+def closest(judgement: Judgement, folder: Path) -> np.ndarray:
+    """The samples nearest to training pictures, each before that picture: (2 N, H, W, C) uint8."""
+    found, origin = judgement.copying["closest"], judgement.origin
+    drawer, pack = model.load(folder, "cpu"), Pack.open(Path(origin["against"]))
+    latents = drawer.latents(judgement.samples, origin["seed"])
+    samples = drawer.draw(latents[[one["sample"] for one in found]])
+    rows = np.array([one["row"] for one in found])
+    reals = features.reduced(pack.images[rows], samples.shape[1])
+    return np.stack([samples, reals], 1).reshape(-1, *samples.shape[1:])
+
+
 def open_pack(path: Path, against: Path | None) -> Pack:
-    """The pack that is named, or the one that a run was trained on."""
+    """The pack that is named, or the one that a run, or a run that a folder lies in, has seen."""
     if against is not None:
         return Pack.open(against)
-    if (path / runs.REQUEST).is_file():
-        return Pack.open(Path(runs.Run(path).request()["data"]))
+    there = path.resolve()
+    for folder in (there, *there.parents[:2]):  # a run's checkpoints lie two folders below it
+        if (folder / runs.REQUEST).is_file():
+            data = Path(runs.Run(folder).request()["data"])
+            if not data.is_dir():
+                raise ValueError(
+                    f"the pack {data} that {path} was trained on is gone; name it with "
+                    "--against PACK, wherever it is now"
+                )
+            return Pack.open(data)
     raise ValueError(f"{path} is no run, which would know its pack: name one with --against PACK")
 
 
-def _draws(path: Path) -> bool:
+def draws(path: Path) -> bool:
+    """Whether there is something that draws in a folder, and not only pictures."""
     return any((path / file).is_file() for file in (runs.REQUEST, bundle.DESCRIPTION))
 
 
-def _moment(path: Path) -> Mapping[str, Any]:
+def _moment(folder: Path) -> Mapping[str, Any]:
     """Which checkpoint it was, where it was one."""
-    folder = wrapping.sampler_folder(path)
     if not (folder / checkpoint.FACTS).is_file():
         return {}
     found = checkpoint.read(folder)

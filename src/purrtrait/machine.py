@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import difflib
 import os
+import platform
 from pathlib import Path
 
 import torch
 
 QUOTA = Path("/sys/fs/cgroup/cpu.max")
 MEMORY = Path("/proc/meminfo")
+STATUS = Path("/proc/self/status")
+PROCESSORS = Path("/proc/cpuinfo")
 
 
 def device(name: str = "auto") -> torch.device:
@@ -64,6 +67,32 @@ def free_memory_bytes() -> int | None:
         return None
     kibibytes = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
     return int(kibibytes[0]) * 1024 if kibibytes else None
+
+
+def peak_memory_bytes(where: torch.device) -> int:
+    """The most memory that this process has held at once; 0 where the system does not say.
+
+    On a GPU, what tensors held there; else main memory, libraries included.
+    """
+    if where.type == "cuda":
+        return torch.cuda.max_memory_allocated(where)
+    try:
+        # Not getrusage: its peak goes back to before the program began, to whoever started it.
+        lines = STATUS.read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return 0
+    kibibytes = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
+    return int(kibibytes[0]) * 1024 if kibibytes else 0
+
+
+def processor() -> str:
+    """What kind of processor this is, as far as the system says."""
+    try:
+        lines = PROCESSORS.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return (names or [platform.processor() or platform.machine()])[0]
 
 
 def first() -> bool:

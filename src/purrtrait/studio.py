@@ -98,7 +98,7 @@ def _pack(pack: Pack) -> dict[str, Any]:
 
 def _run(run: runs.Run) -> dict[str, Any]:
     recipe = config.read(run.path / runs.RECIPE)
-    last = run.latest()
+    last, best = run.latest(), run.best()
     asked = run.request()
     facts: dict[str, Any] = {
         "kind": "run",
@@ -109,6 +109,7 @@ def _run(run: runs.Run) -> dict[str, Any]:
         "device": asked["device"],
         "threads": asked["threads"],
         "checkpoints": [found.name for found in run.found()],
+        "best": best.path.name if best else "not known: none was scored",
     }
     return facts | (_checkpoint(last) | {"kind": "run"} if last else {})
 
@@ -121,7 +122,7 @@ def _checkpoint(found: checkpoint.Checkpoint) -> dict[str, Any]:
         "images_seen": now["images_seen"],
         "steps": now["steps"],
         "moves": now["moves"],
-        "scores": now["scores"],
+        "scores": {**now["scores"], **found.facts.get("scored", {})},
         "parameters": _parameters(found),
         **_described(found.path),
     }

@@ -21,7 +21,7 @@ from purrtrait.datasets.batches import expect_shared
 from purrtrait.datasets.pack import Pack
 from purrtrait.training import cluster, record
 from purrtrait.training import run as runs
-from purrtrait.training.checkpoint import Checkpoint
+from purrtrait.training.checkpoint import JUDGED_BY, Checkpoint
 from purrtrait.training.run import Run
 from purrtrait.training.session import Session, Stop, signals
 from purrtrait.types import Progress, Share
@@ -133,6 +133,8 @@ def _train(
             if not finished:
                 break
             last = place.run.latest()
+        if finished and not place.share.rank:
+            _compare(place.run, last)
     return Outcome(place.run.path, finished, playing.state.now.images_seen, stop.signal)
 
 
@@ -214,6 +216,22 @@ def _introduce(place: Place, playing: Session, last: Checkpoint | None) -> None:
     for name, player in playing.state.objective.players().items():
         log.info("%s has %s parameters", name, f"{count(player):,}")
         log.debug("%s", player)
+
+
+def _compare(run: Run, last: Checkpoint | None) -> None:
+    """Say so where the last checkpoint is not the best."""
+    best = run.best()
+    if last and best and best.path != last.path:
+        log.info(
+            "the last checkpoint is not the best by %s: %s has %.0f, %s has %.0f. The best is "
+            "kept: purrtrait sample %s --best draws with it",
+            JUDGED_BY,
+            best.path.name,
+            best.score,
+            last.path.name,
+            last.score,
+            run.path,
+        )
 
 
 def count(network: nn.Module) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shlex
 from pathlib import Path
@@ -10,7 +9,9 @@ from pathlib import Path
 from purrtrait import config
 from purrtrait.config import Recipe
 from purrtrait.evaluation import film as films
+from purrtrait.evaluation import judgement as judgements
 from purrtrait.evaluation import report
+from purrtrait.evaluation.judgement import Judgement
 from purrtrait.sampling import bundle
 from purrtrait.training import checkpoint, record
 from purrtrait.training import run as runs
@@ -52,6 +53,18 @@ def checkpoint_folder(path: Path) -> Path:
             f"{path} has no whole checkpoint yet; train on with `purrtrait resume {path}`"
         )
     return last.path
+
+
+def best_checkpoint(path: Path) -> Path:
+    """The checkpoint of a run that has the best score; ValueError where none was scored."""
+    best = runs.open_run(path).best()
+    if best is None:
+        raise ValueError(
+            f"{path} has no checkpoint that was scored, so that none is known as the best. Leave "
+            "--best out for the last; scores are taken with train --scores above 0, on a pack that "
+            "holds out enough pictures"
+        )
+    return best.path
 
 
 def sampler_folder(path: Path) -> Path:
@@ -100,9 +113,9 @@ def wrap_report(run: Run) -> None:
     if last is None:
         return
     recipe = config.read(run.path / runs.RECIPE)
-    mp4 = run.path / "film.mp4"
+    mp4, neighbours = run.path / "film.mp4", run.path / judgements.NEIGHBOURS
+    judgement = judged(run)
     grids = run.shown(last.stage)
-    rows = run.scores.read_text(encoding="utf-8").splitlines() if run.scores.is_file() else []
     report.write(
         run.path / "report.html",
         report.Contents(
@@ -111,14 +124,28 @@ def wrap_report(run: Run) -> None:
             source=recipe.source,
             facts=facts(run, last),
             recipe=config.dump(recipe),
-            scores=[json.loads(row) for row in rows],
+            scores=run.rows(run.scores),
+            incidents=run.rows(run.incidents),
             explained=record.SCORES,
             grid=grids[-1][1] if grids else None,
             film=mp4 if mp4.is_file() else None,
             credit=bundle.describe(last.path)["credit"],
             command=command(run),
+            judgement=judgement,
+            neighbours=neighbours if judgement and neighbours.is_file() else None,
         ),
     )
+
+
+def judged(run: Run) -> Judgement | None:
+    """What a run's last evaluation said; None where there was none, or it cannot be read."""
+    if not (run.path / judgements.FILE).is_file():
+        return None
+    try:
+        return Judgement.read(run.path / judgements.FILE)
+    except ValueError as error:
+        log.warning("%s; the report goes without", error)
+        return None
 
 
 def card(recipe: Recipe, last: Checkpoint) -> str:
@@ -141,6 +168,8 @@ def facts(run: Run, last: Checkpoint) -> dict[str, str]:
     """What one wants to know about a run, in words."""
     asked, now = run.request(), last.facts["now"]
     moves = ", ".join(f"{player} {count:,}" for player, count in now["moves"].items())
+    best = run.best()
+    judged = f"Frechet distance {best.score:.0f} to held-out pictures" if best else ""
     return {
         "real pictures seen": f"{now['images_seen']:,} ({now['round']} times round the pack)",
         "steps": f"{now['steps']:,}",
@@ -149,6 +178,7 @@ def facts(run: Run, last: Checkpoint) -> dict[str, str]:
         "pack": f"{asked['data']} ({str(asked['pack'])[:12]})",
         "device": f"{last.facts['device']}, {last.facts['threads']} threads",
         "processes": str(last.facts["ranks"]),
+        **({"best checkpoint": f"{best.path.name} ({judged})"} if best else {}),
         "versions": f"purrtrait {last.facts['version']}, torch {last.facts['torch']}",
     }
 

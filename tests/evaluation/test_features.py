@@ -48,7 +48,7 @@ def extractor() -> efficientnet.EfficientNetLite0:
 
 @pytest.fixture
 def pack(kittens: Pack, tmp_path: Path) -> Pack:
-    shutil.copytree(kittens.path, tmp_path / "pack")
+    shutil.copytree(kittens.path, tmp_path / "pack", ignore=shutil.ignore_patterns("features"))
     return Pack.open(tmp_path / "pack")
 
 

@@ -54,8 +54,9 @@ def test_blocks_do_not_matter(name: str, monkeypatch: pytest.MonkeyPatch) -> Non
     reals, samples = normal(61), normal(53, seed=1)
     whole = METRICS[name](reals, samples)
     monkeypatch.setattr(distances, "BLOCK_NUMBERS", 7 * 61)
-    monkeypatch.setattr(kernel, "ROWS", 7)
-    assert METRICS[name](reals, samples) == pytest.approx(whole, rel=1e-5)
+    monkeypatch.setattr(kernel, "BLOCK_NUMBERS", 7 * 61)
+    # Copies, of which nothing is remembered.
+    assert METRICS[name](reals.clone(), samples.clone()) == pytest.approx(whole, rel=1e-5)
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -81,6 +82,16 @@ def test_equal_rows_are_at_distance_nothing_however_far_out() -> None:
     found, rows = distances.nearest(far, far)
     assert torch.equal(rows[:, 0], torch.arange(20))
     assert found.abs().max() == 0
+
+
+def test_blocks_stay_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distances, "BLOCK_NUMBERS", 1000)
+    left, right = normal(57), normal(130, seed=1)
+    blocks = list(distances.squared(left, right))
+    assert max(block.numel() for _, block in blocks) <= 1000
+    assert torch.equal(torch.cat([torch.arange(57)[rows] for rows, _ in blocks]), torch.arange(57))
+    found = torch.cat([block for _, block in blocks]).sqrt().numpy()
+    assert np.allclose(found, brute(left, right), atol=1e-5)
 
 
 def test_radii_pass_over_the_row_itself() -> None:
@@ -121,6 +132,19 @@ def test_frechet_of_gaussians_along_the_axes() -> None:
     assert found == pytest.approx(float(expected), rel=1e-9)
 
 
+def test_frechet_of_a_set_that_was_stretched() -> None:
+    """The shortest way to x C, of positive C, is straight: d = |m - n|^2 + tr (I-C) A (I-C)."""
+    reals = normal(300, 8) @ normal(8, 8, seed=2)
+    root = normal(8, 8, seed=1).double()
+    stretch = root @ root.T / 8 + 0.1 * torch.eye(8).double()  # commutes with no covariance here
+    samples = reals.double() @ stretch + 2
+    rest = torch.eye(8).double() - stretch
+    apart = (reals.double().mean(0) - samples.mean(0)).square().sum()
+    expected = apart + (rest @ torch.cov(reals.double().T) @ rest).trace()
+    found = frechet.frechet(reals, samples.float())["frechet"]
+    assert found == pytest.approx(float(expected), rel=1e-5)
+
+
 def test_frechet_is_symmetric_and_zero_for_the_same() -> None:
     one, other = normal(80), normal(90, seed=1, shift=1)
     there, back = frechet.frechet(one, other)["frechet"], frechet.frechet(other, one)["frechet"]
@@ -144,19 +168,35 @@ def test_endless_samples_have_no_bias() -> None:
     assert abs(np.mean(carried)) < 0.2 * np.mean(plain)
 
 
+def test_endless_pictures_on_both_sides_have_no_bias() -> None:
+    """Few reals too: what is left is little, and scatters not much more than the distance."""
+    plain, carried = [], []
+    for seed in range(12):
+        reals, samples = normal(250, 20, 2 * seed), normal(200, 20, 2 * seed + 1)
+        plain.append(frechet.frechet(reals, samples)["frechet"])
+        carried.append(frechet.infinite(reals, samples)["frechet-infinite"])
+    assert np.mean(plain) > 1
+    assert abs(np.mean(carried)) < 0.1 * np.mean(plain)
+    assert np.std(carried) < 2.5 * np.std(plain)
+
+
 # ---- kernel ----------------------------------------------------------------------------------
 
 
 def test_kernel_is_that_of_torchmetrics() -> None:
     reals, samples = normal(64), normal(64, seed=1, shift=0.4)
-
-    def cubic(a: Tensor, b: Tensor) -> Tensor:
-        return (a @ b.T / a.shape[1] + 1).pow(3)
-
     oracle = poly_mmd(reals, samples)
-    own = cubic(reals.double(), reals.double())
-    assert own.shape == (64, 64)
     assert kernel.kernel(reals, samples)["kernel"] == pytest.approx(float(oracle), rel=1e-4)
+
+
+def test_kernel_of_sets_of_different_sizes_is_brute_force() -> None:
+    reals, samples = normal(30), normal(21, seed=1, shift=0.4)
+    both = [features.double().numpy() for features in (reals, samples)]
+    values = [(a @ b.T / 6 + 1) ** 3 for a, b in itertools.product(both, both)]
+    own, across, _, theirs = values
+    expected = (own.sum() - own.trace()) / (30 * 29) + (theirs.sum() - theirs.trace()) / (21 * 20)
+    expected -= 2 * across.mean()
+    assert kernel.kernel(reals, samples)["kernel"] == pytest.approx(expected, rel=1e-4)
 
 
 def test_kernel_is_unbiased() -> None:
@@ -192,7 +232,19 @@ def test_a_set_lies_among_itself() -> None:
     reals = normal(50)
     found = coverage.coverage(reals, reals)
     assert (found["precision"], found["recall"], found["coverage"]) == (1, 1, 1)
-    assert found["density"] > 1
+    # Each ball holds its own picture and k others, of which the k-th lies on its edge.
+    assert found["density"] == pytest.approx(6 / 5)
+
+
+def test_rounding_does_not_decide_about_copies() -> None:
+    reals = normal(800, 64) * 30
+    found = coverage.coverage(reals, reals[torch.randperm(800)])
+    assert found["density"] == pytest.approx(6 / 5)
+    pile = reals[:100].repeat_interleave(8, 0)  # seven copies beside each: balls of radius 0
+    same = coverage.coverage(pile, reals[:100])
+    assert (same["precision"], same["coverage"]) == (1, 1)
+    assert same["density"] == pytest.approx(8 / 5)
+    assert coverage.coverage(pile, reals[100:])["precision"] == 0
 
 
 @settings(deadline=None, max_examples=30)
@@ -211,7 +263,7 @@ def test_mean_distance_is_brute_force() -> None:
     features = normal(40)
     everything = brute(features, features)
     expected = everything.sum() / (40 * 39)
-    assert diversity.mean_distance(features) == pytest.approx(expected, rel=1e-5)
+    assert distances.mean_distance(features) == pytest.approx(expected, rel=1e-5)
 
 
 def test_half_the_spread_is_half_as_diverse() -> None:
@@ -224,3 +276,9 @@ def test_duplicates_are_counted() -> None:
     assert diversity.diversity(reals, samples)["duplicates"] <= 0.02
     samples[:30] = samples[30:60] + 0.01
     assert diversity.diversity(reals, samples)["duplicates"] == pytest.approx(0.6, abs=0.02)
+
+
+def test_one_picture_over_and_over() -> None:
+    found = diversity.diversity(normal(50), normal(1).expand(50, -1))
+    assert found["diversity"] == pytest.approx(0, abs=1e-3)
+    assert found["duplicates"] == 1

@@ -182,7 +182,7 @@ def test_names_within_the_page_are_distinct(page: Page) -> None:
 @pytest.mark.parametrize("count", [0, 1, 2, 39, 40])
 def test_any_number_of_rows(count: int) -> None:
     page = Page(report.render(contents(rows(count))))
-    assert len(page.named("svg")) == (7 if count else 0)
+    assert len(page.named("svg")) == (10 if count else 0)
     assert ("No scores were written down yet" in page.text) == (count == 0)
     assert ("running mean" in page.text) == (count >= 40)
 
@@ -210,10 +210,34 @@ def test_scores_that_come_and_go_and_are_unknown() -> None:
     assert "Other scores" in page.text and "new/thing" in page.text
 
 
+def test_scores_that_are_taken_rarely_have_no_gaps() -> None:
+    """One row in ten holds them: their curve joins those rows, and each is marked."""
+    made: list[Row] = []
+    for number, row in enumerate(rows(100)):
+        often = {name: v for name, v in row["scores"].items() if not name.startswith("score/")}
+        made.append(row if number % 10 == 9 else {**row, "scores": often})
+    alone = [row for row in made if "score/frechet" in row["scores"]]
+    for title in ("Distance to unseen pictures", "Likeness to unseen pictures"):
+        drawn, expected = (
+            next(panel for panel in curves.panels(some, SCORES) if panel.title == title)
+            for some in (made, alone)
+        )
+        assert drawn == expected
+        assert (drawn.averaged, drawn.missing) == (False, 0)
+        assert drawn.svg.count("<use") >= len(alone) == 10
+
+
+def test_incidents_are_listed_and_safe() -> None:
+    incident = {"stage": "base", "images_seen": 12_800, "words": "it went <b>wrong</b>"}
+    page = Page(report.render(contents(rows(2), incidents=[incident])))
+    assert "What went wrong" in page.text and "12,800" in page.text
+    assert "it went <b>wrong</b>" in page.text
+
+
 def test_stages_have_panels_and_values_of_their_own() -> None:
     page = Page(report.render(contents(rows(2, "coarse") + rows(3, "fine"))))
     assert "Stage coarse" in page.text and "Stage fine" in page.text
-    assert len(page.named("svg")) == 14 and len(page.named("table")) == 2
+    assert len(page.named("svg")) == 20 and len(page.named("table")) == 2
     assert "12,800 images of the stage coarse" in page.text
 
 

@@ -38,6 +38,15 @@ def test_repeated_draws_scatter_as_stated(name: str) -> None:
         assert 0.5 * seen < said < 2.0 * seen, score
 
 
+def test_where_nothing_differs_the_error_is_not_understated() -> None:
+    """Both sets of one distribution: the kernel distance is degenerate there, its error large."""
+    metric, reals = METRICS["kernel"], normal(2000, 99)
+    drawn = [normal(200, seed) for seed in range(24)]
+    seen = np.std([metric(reals, samples)["kernel"] for samples in drawn], ddof=1)
+    said = np.mean([standard_errors(metric, reals, samples)["kernel"] for samples in drawn[:6]])
+    assert 0.8 * seen < said < 3 * seen
+
+
 def test_halves_are_halves_without_repeats() -> None:
     rows = half(101, 0, 3)
     assert len(rows) == 50

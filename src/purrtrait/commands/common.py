@@ -24,8 +24,9 @@ threads_option = click.option(
 )
 budget_option = click.option(
     "--budget",
-    metavar="N|Nmin",
-    help="Real pictures that the critic sees; or minutes such as 5min, after which training stops.",
+    metavar="N|Nmin|NTFLOP",
+    help="Real pictures that the critic sees; minutes such as 5min, after which training stops; or "
+    "counted arithmetic such as 70TFLOP.",
 )
 
 

@@ -1,4 +1,4 @@
-"""The command `evaluate`: what are the pictures of a model, or of a folder, worth?"""
+"""The command `evaluate`: says what the pictures of a model, or of a folder, are worth."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from purrtrait.commands.common import device_option, json_option, threads_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Where the scores are written; by default scores.json of a run.",
+    help="A file for the scores; by default a run's own scores.json, and its report.",
 )
 @device_option
 @threads_option
@@ -44,13 +44,20 @@ def evaluate(
     Beside each score stand its standard error, its floor (real pictures in the place of samples)
     and, as ceilings, what blurred pictures and noise get.
     """
-    from purrtrait import face
+    from purrtrait import face, judging
     from purrtrait.console import Tasks
-    from purrtrait.judging import table
 
-    tasks = Tasks()
-    judgement, kept = face.judged(
-        path, against, samples, seed, extractor, device or "auto", threads, out, tasks.report
+    tasks, file = Tasks(), judging.place(path, out)
+    judgement = face.evaluate(
+        path,
+        against,
+        samples=samples,
+        seed=seed,
+        extractor=extractor,
+        device=device or "auto",
+        threads=threads,
+        out=out,
+        progress=tasks.report,
     )
     tasks.close()
     if as_json:
@@ -60,9 +67,9 @@ def evaluate(
         f"{judgement.samples:,} samples against {judgement.reference:,} held-out pictures, "
         f"as {judgement.extractor} sees them\n"
     )
-    click.echo(table(judgement.rows()))
+    click.echo(judging.table(judgement.rows()))
     click.echo(f"\ncopying: {judgement.copying['verdict']}")
     for note in judgement.notes:
         click.echo(f"note: {note}", err=True)
-    if kept:
-        click.echo(f"\nwritten to {kept}")
+    if file:
+        click.echo(f"\nwritten to {file}")

@@ -1,4 +1,4 @@
-"""The command `neighbours`: which training pictures are nearest to what a model draws?"""
+"""The command `neighbours`: shows the training pictures nearest to what a model draws."""
 
 from __future__ import annotations
 

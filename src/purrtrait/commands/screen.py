@@ -1,4 +1,4 @@
-"""The command `screen`: which pictures of a pack are odd?"""
+"""The command `screen`: shows which pictures of a pack are odd."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from typing import Any
+from typing import Any, TypeAlias
 
 import matplotlib as mpl
 import numpy as np
@@ -44,6 +44,9 @@ _STYLE: Any = {  # matplotlib's own type for this lists every one of its options
 }
 
 
+Line: TypeAlias = tuple[np.ndarray, np.ndarray]  # images seen (N,), values (N,) with NaN for gaps
+
+
 @dataclass(frozen=True)
 class Group:
     """Scores that share a panel: its title, what it shows, and the patterns of their names.
@@ -59,6 +62,36 @@ class Group:
 
 # A score belongs to the first group that one of its patterns fits.
 GROUPS = (
+    Group(
+        "Distance to unseen pictures",
+        "How far portraits lie from real pictures that were kept aside, as a network sees them. "
+        "Lower is better. The checkpoint in which it is lowest is kept as the best.",
+        ("score/frechet",),
+        NEVER,
+    ),
+    Group(
+        "Likeness to unseen pictures",
+        "Precision and density fall where portraits look like no real picture; recall, coverage "
+        "and diversity where they are too much alike. All would be near 1 for real pictures, and "
+        "duplicates near 0.",
+        (
+            "score/precision",
+            "score/recall",
+            "score/density",
+            "score/coverage",
+            "score/di*",
+            "score/dup*",
+        ),
+        NEVER,
+    ),
+    Group(
+        "What the critic knows by heart",
+        "How often it puts a real picture above a fake: one that it is trained on, and one that it "
+        "has never seen. Where the two come apart, it has learnt its own pictures by heart, and "
+        "more of them are needed.",
+        ("score/order-*",),
+        NEVER,
+    ),
     Group(
         "Losses",
         "What each player tries to lower. In a game between two, falling curves are no proof of "
@@ -133,6 +166,8 @@ def _panel(
     rows: Sequence[Mapping[str, Any]],
     explained: Mapping[str, str],
 ) -> Panel:
+    # Some scores are taken more rarely than others: what was not asked for is no gap.
+    rows = [row for row in rows if row["scores"].keys() & set(names)]
     seen = np.array([row["images_seen"] for row in rows], float)
     values = {n: np.array([row["scores"].get(n, math.nan) for row in rows], float) for n in names}
     drawable = {n: np.where(np.abs(v) < LARGEST, v, math.nan) for n, v in values.items()}
@@ -155,12 +190,17 @@ def svg(
 
     ``salt`` keeps the names within the element apart from those of other drawings in the page.
     """
+    return drawing([(seen, values) for values in curves], salt, mean_from_rows)
+
+
+def drawing(lines: Sequence[Line], salt: str, mean_from_rows: float = MANY) -> str:
+    """Lines that each have images seen of their own, as an SVG."""
     with mpl.rc_context({**_STYLE, "svg.hashsalt": salt}):
         figure = Figure(figsize=(4.4, 2.4))
         axes = figure.add_axes((0.12, 0.19, 0.86, 0.71))
-        for colour, values in zip(_CURVES * len(curves), curves, strict=False):
+        for colour, (seen, values) in zip(_CURVES * len(lines), lines, strict=False):
             _draw(axes, seen, values, colour, mean_from_rows)
-        axes.set_xlim(0, max(1.0, float(seen.max())))
+        axes.set_xlim(0, max(1.0, *(float(seen.max()) for seen, _ in lines)))
         axes.set_xlabel("images seen")
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))

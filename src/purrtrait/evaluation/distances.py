@@ -7,16 +7,19 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from purrtrait.evaluation.remembered import remembered
 from purrtrait.types import Features
 
-BLOCK_NUMBERS = 2**24  # distances held at a time: 64 MB
+BLOCK_NUMBERS = 2**22  # distances held at a time: 16 MB, which is faster than larger ones
+ROUNDING = 2e-6  # most that float32 moves a squared distance, in mean squared lengths of the rows
 
 
 def squared(left: Features, right: Features) -> Iterator[tuple[slice, Tensor]]:
     """Squared Euclidean distances (b, M), block by block of the rows of ``left`` (N, F).
 
     |a - b|^2 = |a|^2 + |b|^2 - 2 a.b of rows moved to the mean of ``right``, so that little is
-    lost where large numbers cancel; what rounding makes negative is 0.
+    lost where large numbers cancel; what rounding makes negative is 0. A block may be changed by
+    whoever takes it.
     """
     middle = right.mean(0)
     a, b = left - middle, right - middle
@@ -35,27 +38,58 @@ def nearest(samples: Features, reals: Features, k: int = 1) -> tuple[Tensor, Ten
     equal rows are at distance 0.
     """
     _expect(k, len(reals))
-    found = torch.cat(
-        [block.topk(k, largest=False).indices for _, block in squared(samples, reals)]
-    )
-    rows = max(1, BLOCK_NUMBERS // max(1, k * reals.shape[1]))
-    exact = [
-        (reals[some] - own[:, None]).square().sum(-1).sqrt()
-        for some, own in zip(found.split(rows), samples.split(rows), strict=True)
-    ]
-    distances, order = torch.cat(exact).sort(stable=True, dim=1)
-    return distances, found.gather(1, order)
+    found = [block.topk(k, largest=False).indices for _, block in squared(samples, reals)]
+    return _exactly(samples, reals, torch.cat(found))
 
 
+@remembered
 def radii(features: Features, k: int) -> Tensor:
     """The distance (N,) of each row to the k-th nearest of the others."""
     _expect(k, len(features) - 1)
     found = []
     for rows, block in squared(features, features):
-        within = torch.arange(len(block))
-        block[within, within + rows.start] = torch.inf  # not to itself
-        found.append(block.topk(k, largest=False).values[:, -1].sqrt())
-    return torch.cat(found)
+        _diagonal(block, rows).fill_(torch.inf)  # not to itself
+        found.append(block.topk(k, largest=False).indices[:, -1:])
+    return _exactly(features, features, torch.cat(found))[0][:, 0]
+
+
+@remembered
+def reach(features: Features, k: int) -> Tensor:
+    """Squared distances (N,) up to which a row counts as within the k nearest.
+
+    Those to the k-th nearest of the others, and as much more as rounding may do: a row that is
+    just as far away as the k-th, such as the k-th itself, is within reach.
+    """
+    lengths = (features - features.mean(0)).square().sum(1)
+    return radii(features, k).square() + ROUNDING * lengths.mean()
+
+
+@remembered
+def mean_distance(features: Features) -> float:
+    """Mean Euclidean distance over all pairs of different rows."""
+    count = len(features)
+    _expect(1, count - 1)
+    total = 0.0
+    for rows, block in squared(features, features):
+        _diagonal(block, rows).fill_(0)  # where rounding leaves a little
+        total += block.sqrt_().sum(1).double().sum().item()
+    return total / (count * (count - 1))
+
+
+def _diagonal(block: Tensor, rows: slice) -> Tensor:
+    """The distances of rows to themselves, in a block of those of a set to itself."""
+    return block[:, rows.start : rows.stop].diagonal()
+
+
+def _exactly(left: Features, right: Features, found: Tensor) -> tuple[Tensor, Tensor]:
+    """Distances to the rows found (N, k), from the differences, and those rows, in their order."""
+    rows = max(1, BLOCK_NUMBERS // max(1, found.shape[1] * right.shape[1]))
+    exact = [
+        (right[some] - own[:, None]).square().sum(-1).sqrt()
+        for some, own in zip(found.split(rows), left.split(rows), strict=True)
+    ]
+    distances, order = torch.cat(exact).sort(stable=True, dim=1)
+    return distances, found.gather(1, order)
 
 
 def _expect(k: int, others: int) -> None:

@@ -8,9 +8,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from purrtrait.evaluation.metric import MEANINGS
+from purrtrait.evaluation.metric import MEANINGS, Meaning
 
 SCHEMA = 1
+FILE = "scores.json"  # in a run folder
+NEIGHBOURS = "neighbours.png"  # beside it: the samples nearest to training pictures, with these
+CEILINGS = ("blurred reals", "noise")
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,9 @@ class Judgement:
     """Scores of some pictures against the held-out part of a pack, and how to come by them again.
 
     ``reference`` counts the held-out pictures; ``notes`` say what a reader should know, such as a
-    score that refused itself. ``copying`` is the finding in a sentence, with the counts of a
-    histogram: distances to the nearest training picture of samples and of unseen pictures.
+    score that refused itself. ``copying`` is the finding in a sentence, with a histogram: shares of
+    samples and of unseen pictures by their distance to the nearest training picture; and the
+    samples that come closest. ``origin`` says what was judged, and with which versions.
     """
 
     subject: str
@@ -57,7 +61,7 @@ class Judgement:
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
             newer = found.pop("schema") > SCHEMA
-            found["scores"] = {name: Score(**score) for name, score in found["scores"].items()}
+            found["scores"] = {name: _score(**said) for name, said in found["scores"].items()}
             found["notes"] = tuple(found["notes"])
             made = cls(**found)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -71,6 +75,15 @@ class Judgement:
     def rows(self) -> list[tuple[str, ...]]:
         """A table: score, value, standard error, floor, ceilings, which direction is better."""
         return [("score", "value", "±", "floor", "ceiling", "better"), *map(_row, *_parts(self))]
+
+
+def _score(
+    value: Any, error: Any = None, floor: Any = None, ceilings: Mapping[str, Any] | None = None
+) -> Score:
+    """A score from a file; ValueError or TypeError where a number is none."""
+    scatter, real = (None if other is None else float(other) for other in (error, floor))
+    bad = {what: float(score) for what, score in (ceilings or {}).items()}
+    return Score(float(value), scatter, real, bad)
 
 
 def _parts(judgement: Judgement) -> tuple[list[str], list[Score]]:
@@ -89,14 +102,20 @@ def _row(name: str, score: Score) -> tuple[str, ...]:
     )
 
 
+def explained(name: str) -> Meaning:
+    """What a score says; those of one kind share an entry, such as modes/*."""
+    kind = name if name in MEANINGS else f"{name.partition('/')[0]}/*"
+    return MEANINGS.get(kind, Meaning("neither", "a score of another version of purrtrait"))
+
+
 def meaning(name: str) -> str:
-    """Which direction of a score is better; those of one kind share an entry, such as modes/*."""
-    better = MEANINGS[name if name in MEANINGS else f"{name.partition('/')[0]}/*"].better
+    """Which direction of a score is better, or nothing."""
+    better = explained(name).better
     return "" if better == "neither" else better
 
 
 def number(value: float) -> str:
     """A score with as many digits as can be read."""
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
+    if abs(value) >= 100 or value.is_integer():
+        return f"{value + 0.0:,.0f}"  # and no "-0"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"

@@ -24,7 +24,7 @@ MEANINGS: Mapping[str, Meaning] = {
         "lower", "distance between Gaussians fitted to real pictures and to samples; 0 is alike"
     ),
     "frechet-infinite": Meaning(
-        "lower", "the Frechet distance carried on to endless samples, without its bias"
+        "lower", "the Frechet distance carried on to endless pictures, without its bias"
     ),
     "kernel": Meaning(
         "lower",
@@ -42,10 +42,15 @@ MEANINGS: Mapping[str, Meaning] = {
         "neither", "mean distance between samples over that between real pictures; 1 if as varied"
     ),
     "duplicates": Meaning(
-        "lower", "share of samples that have a nearly equal other one, as almost no real has"
+        "lower",
+        "share of samples nearer to another than half the usual distance of neighbouring reals",
     ),
     "copied": Meaning(
         "lower", "share of samples as near to a training picture as 1 % of unseen photos are"
+    ),
+    "leaning": Meaning(
+        "lower",
+        "share of samples nearer to a training picture than to any unseen one; real: by chance",
     ),
     "modes/*": Meaning("higher", "how many of a part's values the samples show"),
     "divergence/*": Meaning(

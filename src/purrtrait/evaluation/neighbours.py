@@ -3,32 +3,57 @@
 A picture of a face that the training set does not hold still has a nearest neighbour in it. How
 near that lies for pictures that nobody trained on is known: from those held out. A generator that
 draws faces of its own comes as near as they do; one that has learnt its training pictures by heart
-comes nearer.
+comes nearer, or at least nearer to them than to pictures of the same kind that it never saw.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from purrtrait.evaluation.distances import nearest
-from purrtrait.types import Features
+from purrtrait.types import Draw, Features
 
 RATE = 0.01  # share of unseen photos that the threshold accuses
-SURE = 3.0  # standard errors above that rate, from which on copying is said
+SURE = 3.0  # standard errors above what chance gives, from which on copying is said
+OTHERS = 5  # further neighbours that say how far away pictures lie hereabouts
+FEWEST = 16  # unseen photos, below which nothing is said
+
+View: TypeAlias = Callable[[Features], Features]  # such as of the same pictures, mirrored
+
+
+@dataclass(frozen=True)
+class Lean:
+    """How many samples lie nearer to a training picture than to any unseen photo.
+
+    ``share`` of them do, and ``chance`` of a generator's that knows neither; ``error`` is the
+    standard deviation of the share by chance, and ``surplus`` their difference in it.
+    """
+
+    share: float
+    chance: float
+    error: float
+
+    @property
+    def surplus(self) -> float:
+        """By how many standard errors more samples lean to the training pictures than by chance."""
+        return (self.share - self.chance) / max(self.error, 1e-12)
 
 
 @dataclass(frozen=True)
 class Memorisation:
     """How near samples come to the training set, beside how near unseen photos do.
 
-    ``samples`` (N,) and ``unseen`` (M,) are distances to the nearest training picture, ``nearest``
-    (N,) the row numbers of those. ``copied`` is the share of samples within ``threshold``, within
-    which 1 in 100 of the unseen lies: ``expected``, which is more where many unseen photos equal a
-    training picture, as among kittens that are put together from a few parts.
+    ``samples`` (N,) and ``unseen`` (M,) are relative distances: to the nearest training picture,
+    over that to the sixth nearest; 0 is a copy, 1 is between them all. ``nearest`` (N,) are the row
+    numbers of the nearest. ``copied`` is the share of samples within ``threshold``, within which 1
+    in 100 of the unseen lies: ``expected``, which is more where many unseen photos equal a training
+    picture, as among kittens that are put together from a few parts.
     """
 
     samples: Tensor
@@ -37,6 +62,7 @@ class Memorisation:
     copied: float
     expected: float
     nearest: Tensor
+    lean: Lean
 
     @property
     def surplus(self) -> float:
@@ -50,9 +76,8 @@ class Memorisation:
         return (self.copied - self.expected) / error
 
     def histogram(self, bins: int = 30) -> dict[str, list[float]]:
-        """Shares of samples and of unseen photos at distances between ``edges``."""
-        top = float(torch.cat([self.samples, self.unseen]).quantile(0.995))
-        edges = torch.linspace(0, max(top, 1e-6), bins + 1)
+        """Shares of samples and of unseen photos at relative distances between ``edges``."""
+        edges = torch.linspace(0, 1, bins + 1)
         shares = {
             name: (torch.histogram(distances, edges).hist / len(distances)).tolist()
             for name, distances in (("samples", self.samples), ("unseen", self.unseen))
@@ -62,26 +87,73 @@ class Memorisation:
     @property
     def verdict(self) -> str:
         """The finding in a sentence."""
-        found = "pictures were copied" if self.surplus > SURE else "no sign of copying"
+        sure = max(self.surplus, self.lean.surplus) > SURE
+        found = "pictures were copied" if sure else "no sign of copying"
         return (
             f"{self.copied:.1%} of the samples are as near to a training picture as "
-            f"{self.expected:.1%} of unseen photos are: {found}"
+            f"{self.expected:.1%} of unseen photos are, and {self.lean.share:.1%} are nearer to "
+            f"one than to any unseen photo, by chance {self.lean.chance:.1%}: {found}"
         )
 
 
-def memorisation(train: Features, unseen: Features, samples: Features) -> Memorisation:
+def memorisation(
+    train: Features, unseen: Features, samples: Features, views: Sequence[View] = ()
+) -> Memorisation:
     """Compare the samples' distances to the training set with those of unseen photos (M, F).
 
     The threshold is the 1 % quantile of the unseen ones: below it lies about 1 % of any other
-    photos of their kind too, however alike the pictures of the set are among themselves. ValueError
-    for fewer than 16 unseen photos.
+    photos of their kind too, however alike the pictures of the set are among themselves. Distances
+    are relative, so that copies which were blurred, noised or moved a little are still found
+    (the ratio of Lowe 2004, IJCV, section 7.1, to the sixth neighbour rather than the second:
+    a photo may be there several times). ``views`` are what else counts as the same picture.
+    ValueError for fewer than 16 unseen photos.
     """
-    if len(unseen) < 16:
+    if len(unseen) < FEWEST:
         raise ValueError(
-            f"{len(unseen)} held-out pictures say nothing about copying; expected at least 16"
+            f"{len(unseen)} held-out pictures say nothing about copying; expected at least {FEWEST}"
         )
-    distances, rows = nearest(samples, train)
-    others, _ = nearest(unseen, train)
-    threshold = float(others.quantile(RATE))
-    copied, expected = (float((d <= threshold).float().mean()) for d in (distances, others))
-    return Memorisation(distances[:, 0], others[:, 0], threshold, copied, expected, rows[:, 0])
+    shown = _with(train, views)
+    (of_samples, rows), (of_unseen, _) = _relative(samples, shown), _relative(unseen, shown)
+    threshold = float(of_unseen.quantile(RATE))
+    copied, expected = (float((d <= threshold).float().mean()) for d in (of_samples, of_unseen))
+    return Memorisation(
+        of_samples,
+        of_unseen,
+        threshold,
+        copied,
+        expected,
+        rows % len(train),
+        lean(train, unseen, samples, views),
+    )
+
+
+def lean(train: Features, unseen: Features, samples: Features, views: Sequence[View] = ()) -> Lean:
+    """Whether the real picture that is nearest to a sample is rather one that was trained on.
+
+    Which photos were held out was drawn by lot. Whoever did not look at the lots comes nearest to a
+    training picture as often as there are training pictures among all; that holds for good samples
+    and bad ones, and however alike the photos are. The error is that of the lots, given how often
+    each photo is the nearest (simple random sampling without replacement; Cochran 1977, section
+    2.5): samples that are all alike say as little as one.
+    """
+    count, total = len(samples), len(train) + len(unseen)
+    # In an order drawn by lot, as of equal photos the first one is found.
+    order = Draw(0, "evaluate", 0).permutation(total * (1 + len(views)), "neighbours")
+    reals = _with(torch.cat([train, unseen]), views)[order]
+    _, rows = nearest(samples, reals)
+    found = torch.as_tensor(order)[rows[:, 0]] % total
+    times = torch.bincount(found, minlength=total).double()
+    chance = len(train) / total
+    spread = float(times.square().sum()) - count**2 / total
+    error = math.sqrt(chance * (1 - chance) * spread * total / (total - 1)) / count
+    return Lean(float((found < len(train)).double().mean()), chance, error)
+
+
+def _relative(queries: Features, train: Features) -> tuple[Tensor, Tensor]:
+    """Distances (N,) to the nearest of the training pictures over those to the sixth; its row."""
+    distances, rows = nearest(queries, train, min(1 + OTHERS, len(train)))
+    return distances[:, 0] / distances[:, -1].clamp_min(1e-6), rows[:, 0]
+
+
+def _with(features: Features, views: Sequence[View]) -> Features:
+    return torch.cat([features, *(view(features) for view in views)])

@@ -24,3 +24,9 @@ class Pixels:
         images = area(to_images(pixels), SIZE)
         features: Features = images.expand(-1, 3, -1, -1).flatten(1)
         return features
+
+
+def mirrored(features: Features) -> Features:
+    """The features (N, 768) of the same pictures mirrored, left for right."""
+    turned: Features = features.unflatten(1, (-1, SIZE)).flip(-1).flatten(1)
+    return turned

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -21,6 +21,9 @@ from purrtrait.images.resize import to_images, to_uint8
 from purrtrait.types import Draw, Features
 
 Report: TypeAlias = Callable[[str, int, int], None]  # what is being done, done, total
+Bounds: TypeAlias = dict[str, dict[str, float]]  # scores by whose they are
+
+VERSION = 2  # of what metrics mean: when one gives other numbers, floors are computed anew
 
 
 def silent(what: str, done: int, total: int) -> None:
@@ -56,29 +59,42 @@ class Reference:
         order = Draw(0, "evaluate", 0).permutation(len(rows), "stand-ins")
         return np.sort(rows[order[: self.count]])
 
-    def bounds(self, reals: Features, report: Report) -> dict[str, dict[str, float]]:
+    def bounds(self, reals: Features, report: Report) -> Bounds:
         """All scores of real stand-ins (the floor), blurred ones and noise; kept on disk."""
-        path = self.pack.path / features.FOLDER / f"bounds-{self._key()}.json"
-        try:
-            kept: dict[str, dict[str, float]] = json.loads(path.read_text(encoding="utf-8"))
-            return kept
-        except (OSError, ValueError):
-            pass
-        rows = self.stand_ins()
-        pixels = features.reduced(self.pack.images[rows], self.size)
-        bad = {"blurred": blurred(pixels), "noise": noise(pixels)}
-        found = {"real": scores(reals, self.features(rows, report))}
-        for name, worse in bad.items():
-            told = heard(report, f"features of {name} pictures")
-            found[name] = scores(reals, features.extract(self.extractor, worse, told))
-        if os.access(path.parent, os.W_OK):
-            with replacing(path) as temporary:
-                temporary.write_text(json.dumps(found, indent=1), encoding="utf-8")
-        return found
 
-    def _key(self) -> str:
-        parts = [self.pack.content_hash, self.extractor.identity, self.size, self.count]
-        return hashlib.sha256(json.dumps([*parts, list(METRICS)]).encode()).hexdigest()[:16]
+        def compute() -> Bounds:
+            rows = self.stand_ins()
+            pixels = features.reduced(self.pack.images[rows], self.size)
+            bad = {"blurred": blurred(pixels), "noise": noise(pixels)}
+            found = {"real": scores(reals, self.features(rows, report))}
+            for name, worse in bad.items():
+                told = heard(report, f"features of {name} pictures")
+                found[name] = scores(reals, features.extract(self.extractor, worse, told))
+            return found
+
+        key: list[str | int] = [self.extractor.identity, self.size, self.count, *METRICS]
+        return kept(self.pack, "bounds", key, compute)
+
+
+def kept(pack: Pack, kind: str, key: Sequence[str | int], compute: Callable[[], Bounds]) -> Bounds:
+    """What ``compute`` says of a pack: computed once, and kept in its folder under a key.
+
+    What is damaged there, or cannot be written, is computed anew.
+    """
+    parts = json.dumps([pack.content_hash, VERSION, *key])
+    name = f"{kind}-{hashlib.sha256(parts.encode()).hexdigest()[:16]}.json"
+    path = pack.path / features.FOLDER / name
+    try:
+        text = path.read_text(encoding="utf-8")
+        return {
+            who: {n: float(v) for n, v in said.items()} for who, said in json.loads(text).items()
+        }
+    except (OSError, ValueError, TypeError, AttributeError):
+        found = compute()
+    if os.access(pack.path, os.W_OK):
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps(found, indent=1), encoding="utf-8")
+    return found
 
 
 def scores(reals: Features, samples: Features) -> dict[str, float]:

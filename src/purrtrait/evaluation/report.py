@@ -6,16 +6,16 @@ import math
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 from PIL import Image
 
-from purrtrait.evaluation import curves
+from purrtrait.evaluation import curves, scales
+from purrtrait.evaluation.judgement import Judgement
 from purrtrait.files import replacing
 
 GRID_PIXELS = 520  # about how wide the grid is shown; each of its pixels is a whole number wide
@@ -30,6 +30,8 @@ class Contents:
     ``scores`` are the rows of scores.jsonl and ``explained`` the meaning of each score by name;
     ``grid`` is a preview PNG and ``film`` an MP4, None where there is none; ``recipe`` is TOML,
     ``command`` what makes the same run again, ``credit`` says whose pictures it was trained on.
+    ``judgement`` is the last evaluation, ``neighbours`` a PNG of samples, each before the training
+    picture that is nearest to it. ``incidents`` are the rows of incidents.jsonl.
     """
 
     title: str
@@ -43,6 +45,9 @@ class Contents:
     film: Path | None
     credit: str
     command: str
+    judgement: Judgement | None = None
+    neighbours: Path | None = None
+    incidents: Sequence[Row] = ()
 
 
 @dataclass(frozen=True)
@@ -65,26 +70,36 @@ class Picture:
 
 def write(target: Path, contents: Contents) -> None:
     """Write the report; the file appears whole or not at all."""
-    page = render(contents)
+    text = render(contents)
     with replacing(target) as temporary:
         # A name that is not Unicode (a lone surrogate) must not keep the rest from being read.
-        temporary.write_text(page, encoding="utf-8", errors="replace", newline="\n")
+        temporary.write_text(text, encoding="utf-8", errors="replace", newline="\n")
+
+
+def page(name: str) -> Template:
+    """A page of this package, such as report.html; all of them extend page.html."""
+    house = Environment(
+        loader=PackageLoader("purrtrait", "evaluation"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return house.get_template(name)
 
 
 def render(contents: Contents) -> str:
     """The report as HTML; the same contents give the same text."""
-    house = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    text = files("purrtrait.evaluation").joinpath("report.html").read_text(encoding="utf-8")
     stages = [
         stage(name, list(rows), contents.explained)
         for name, rows in groupby(contents.scores, key=lambda row: str(row["stage"]))
     ]
-    return house.from_string(text).render(
+    return page("report.html").render(
         contents=contents,
         stages=stages,
         grid=None if contents.grid is None else picture(contents.grid),
+        judged=None if contents.judgement is None else scales.section(contents.judgement),
+        neighbours=None if contents.neighbours is None else picture(contents.neighbours),
         film=None if contents.film is None else address(contents.film, "video/mp4"),
         meanings=contents.explained,
         svg=Markup,  # our own drawing, in which every text is escaped already

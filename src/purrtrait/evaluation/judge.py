@@ -1,0 +1,150 @@
+"""Judges pictures against a pack: all metrics, the parts they show, whether they are copies."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from purrtrait.datasets.pack import HELD_OUT, TRAIN, Pack
+from purrtrait.evaluation import features, parts
+from purrtrait.evaluation.features import Extractor
+from purrtrait.evaluation.judgement import CEILINGS, Judgement, Score
+from purrtrait.evaluation.neighbours import Memorisation, memorisation
+from purrtrait.evaluation.pixels import Pixels, mirrored
+from purrtrait.evaluation.reference import Reference, Report, errors, heard, scores, silent
+
+USUAL = 1000  # pictures on either side
+FEWEST = 16  # below which nothing is said
+FEW = 500  # and below which a note says that little is
+CLOSEST = 16  # samples that are shown beside the training pictures nearest to them
+
+
+def judge(
+    pixels: np.ndarray, pack: Pack, extractor: Extractor, subject: str = "", report: Report = silent
+) -> Judgement:
+    """Scores of pictures (N, H, W, C) uint8 against the held-out part of a pack.
+
+    The pack's pictures are reduced to the size of those judged. ValueError where the two cannot be
+    compared, or are too few.
+    """
+    _expect_fit(pixels, pack)
+    reference = Reference(pack, extractor, pixels.shape[1], len(pixels))
+    rows = reference.held_out()
+    reals = reference.features(rows, report)
+    samples = features.extract(extractor, pixels, heard(report, "features of the samples"))
+    values, spread = scores(reals, samples), errors(reals, samples, report)
+    floor, *worse = reference.bounds(reals, report).values()
+    found = {
+        name: Score(
+            value,
+            spread[name],
+            floor[name],
+            {what: bad[name] for what, bad in zip(CEILINGS, worse, strict=True)},
+        )
+        for name, value in values.items()
+    }
+    named = parts.judge(pixels, reference, report)
+    copying = _copying(reference, pixels, report)
+    return Judgement(
+        subject=subject,
+        pack=pack.content_hash,
+        extractor=extractor.name,
+        samples=len(pixels),
+        reference=len(rows),
+        scores={**found, **named.scores, **copying.scores},
+        notes=(*_notes(pixels, reference), *named.notes),
+        copying=copying.said,
+    )
+
+
+@dataclass(frozen=True)
+class Copying:
+    """What the pixels say about copying: scores, and the finding with its histogram."""
+
+    scores: Mapping[str, Score]
+    said: Mapping[str, Any]
+
+
+def _copying(reference: Reference, pixels: np.ndarray, report: Report) -> Copying:
+    """Whether samples lie nearer to the training pictures than unseen pictures do, in pixels.
+
+    A network's features lose copies: slight noise moves a picture further in them than another cat
+    lies.
+    """
+    side, pack = replace(reference, extractor=Pixels()), reference.pack
+    train = pack.rows(TRAIN)
+    found = memorisation(
+        side.features(train, report),
+        side.features(pack.rows(HELD_OUT), report),
+        features.extract(Pixels(), pixels),
+        (mirrored,) if pack.flip_natural else (),
+    )
+    # Half a sample on either side: a share of none or all was counted, too.
+    share = (found.copied * len(pixels) + 0.5) / (len(pixels) + 1)
+    error = math.sqrt(share * (1 - share) / len(pixels))
+    worst, lean = {"training pictures": 1.0}, found.lean
+    return Copying(
+        {
+            "copied": Score(found.copied, error, found.expected, worst),
+            "leaning": Score(lean.share, lean.error, lean.chance, worst),
+        },
+        {**found.histogram(), "verdict": found.verdict, "closest": _closest(found, train, pack)},
+    )
+
+
+def _closest(found: Memorisation, train: np.ndarray, pack: Pack) -> list[dict[str, Any]]:
+    """The samples that come nearest to a training picture: their numbers, and which it is."""
+    order = found.samples.argsort(stable=True)[:CLOSEST].tolist()
+    rows = train[found.nearest.numpy()]
+    return [
+        {
+            "sample": number,
+            "row": int(rows[number]),
+            "photo": pack.manifest.photos[rows[number]],
+            "distance": float(found.samples[number]),
+        }
+        for number in order
+    ]
+
+
+def _notes(pixels: np.ndarray, reference: Reference) -> list[str]:
+    said, pack = [], reference.pack
+    if pack.size != pixels.shape[1]:
+        said.append(f"the pack's pictures were reduced from {pack.size} to {pixels.shape[1]} px")
+    held_out, stand_ins = len(reference.held_out()), len(reference.stand_ins())
+    for count, what in ((held_out, "held-out pictures"), (len(pixels), "samples")):
+        if count < FEW:
+            said.append(
+                f"only {count} {what}: scores are the more biased the fewer there are; compare "
+                "them with their floor, and with nothing else"
+            )
+    if stand_ins < len(pixels):
+        said.append(
+            f"floors are of {stand_ins} real pictures, as there are no more to train on: fewer "
+            f"than the {len(pixels)} samples"
+        )
+    return said
+
+
+def _expect_fit(pixels: np.ndarray, pack: Pack) -> None:
+    high, wide, channels = pixels.shape[1:]
+    if channels != pack.channels or high > pack.size or high != wide:
+        raise ValueError(
+            f"the pictures are {_kind(high, wide, channels)}, those of {pack.path} "
+            f"{_kind(pack.size, pack.size, pack.channels)}; expected a pack of the same colours "
+            "that is at least as large. Prepare one and name it with --against"
+        )
+    for count, what in ((len(pack.rows(HELD_OUT)), "held-out pictures"), (len(pixels), "samples")):
+        if count < FEWEST:
+            raise ValueError(
+                f"there are {count} {what}; expected at least {FEWEST}, and better {USUAL}. "
+                "Prepare a pack with more pictures or a larger --split, or draw more samples"
+            )
+
+
+def _kind(high: int, wide: int, channels: int) -> str:
+    return f"{high} x {wide} px in {'grey' if channels == 1 else 'colour'}"

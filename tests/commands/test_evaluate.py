@@ -1,0 +1,220 @@
+"""The command `evaluate`: its table and files, what it compares with, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import purrtrait
+from helpers import TINY, Colours, files
+from purrtrait.__main__ import run
+from purrtrait.datasets.pack import TRAIN, Pack
+from purrtrait.evaluation import EXTRACTORS
+from purrtrait.evaluation.judgement import Judgement
+from purrtrait.images import sheet
+
+QUICK = ["--samples", "24", "--extractor", "colours", "--device", "cpu", "--threads", "1"]
+
+
+@pytest.fixture(autouse=True)
+def _quick_extractor(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setitem(EXTRACTORS, "colours", Colours)
+    yield
+
+
+@pytest.fixture(scope="module")
+def whole(kittens: Pack, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run that no test may change."""
+    return purrtrait.train(
+        "portrait",
+        kittens.path,
+        runs_folder=tmp_path_factory.mktemp("runs"),
+        seed=1,
+        budget=32,
+        device="cpu",
+        threads=1,
+        settings=TINY,
+        upkeep={"previews": 4, "tensorboard": False},
+    ).run
+
+
+@pytest.fixture
+def trained(whole: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    shutil.copytree(whole, tmp_path / "portrait-01")
+    return tmp_path / "portrait-01"
+
+
+@pytest.fixture
+def photos(kittens: Pack, tmp_path: Path) -> Path:
+    """Twenty training pictures as files, larger than the pack's."""
+    folder = tmp_path / "photos"
+    shown = kittens.images[kittens.rows(TRAIN)[:20]]
+    for number, pixels in enumerate(sheet.upscale(shown, 2)):
+        sheet.write_png(folder / f"{number:02d}.png", pixels)
+    return folder
+
+
+def evaluated(*words: object) -> int:
+    return run(["evaluate", *map(str, words), *QUICK])
+
+
+def test_a_run_is_judged_against_its_own_pack(
+    trained: Path, kittens: Pack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = files(trained)
+    assert evaluated(trained) == 0
+    said, told = capsys.readouterr()
+    assert "24 samples against 16 held-out pictures, as colours sees them" in said
+    lines = {line.split()[0]: line for line in said.splitlines() if line.strip()}
+    assert "lower" in lines["frechet"] and "noise" in lines["frechet"]
+    assert "no sign of copying" in said
+    assert "note: only 16 held-out pictures" in told and "Traceback" not in told
+    assert files(trained) - before == {"scores.json", "neighbours.png"}
+    made = Judgement.read(trained / "scores.json")
+    assert made.pack == kittens.content_hash
+    origin = made.origin
+    assert (origin["seed"], origin["images_seen"], origin["recipe"]) == (0, 32, "portrait")
+    assert (trained / "checkpoints" / origin["checkpoint"]).is_dir()
+    assert origin["identity"] == Colours.identity
+    assert {"purrtrait", "torch", "against"} <= set(origin)
+
+
+class Page(HTMLParser):
+    """The ids and pictures of a page, and its text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.pictures: list[str] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.ids += [found.get("id") or ""]
+        self.pictures += [found.get("src") or ""] * (tag == "img")
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_the_report_shows_the_scores(trained: Path) -> None:
+    before = Page((trained / "report.html").read_text("utf-8"))
+    assert "judgement" not in before.ids
+    assert evaluated(trained) == 0
+    page = Page((trained / "report.html").read_text("utf-8"))
+    assert {"judgement", "copying"} <= set(page.ids)
+    assert len(page.pictures) == len(before.pictures) + 1
+    assert all(picture.startswith("data:image/png;base64,") for picture in page.pictures)
+    for name in Judgement.read(trained / "scores.json").scores:
+        assert name in page.text
+    assert "only 16 held-out pictures" in page.text
+    # A training that goes on keeps the section, and scores that cannot be read keep no report back.
+    (trained / "scores.json").write_text("{", encoding="utf-8")
+    purrtrait.resume(trained, budget=48)
+    assert "judgement" not in Page((trained / "report.html").read_text("utf-8")).ids
+
+
+def test_the_neighbours_are_those_that_the_scores_name(trained: Path, kittens: Pack) -> None:
+    from PIL import Image
+
+    judgement = purrtrait.evaluate(trained, samples=24, extractor="colours", device="cpu")
+    with Image.open(trained / "neighbours.png") as image:
+        grid = np.asarray(image)
+    drawn, scale = purrtrait.load(trained, "cpu").sample(24), 4
+    for place, one in enumerate(judgement.copying["closest"]):
+        row, column = divmod(place, 4)
+        for side, expected in enumerate((drawn[one["sample"]], kittens.images[one["row"]])):
+            top, left = 2 + row * (64 + 2), 2 + (2 * column + side) * (64 + 2)
+            shown = grid[top : top + 64 : scale, left : left + 64 : scale].astype(int)
+            assert abs(shown - expected).max() <= 1
+        assert one["row"] in kittens.rows(TRAIN)
+
+
+def test_the_same_again_gives_the_same_scores(
+    trained: Path, kittens: Pack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = []
+    last = sorted((trained / "checkpoints").iterdir())[-1]
+    for path in (trained, last, trained / "bundle"):
+        capsys.readouterr()
+        assert evaluated(path, "--against", kittens.path, "--json") == 0
+        said: dict[str, Any] = json.loads(capsys.readouterr().out)
+        found.append(said["scores"])
+        assert said["samples"] == 24
+    assert found[0] == found[1] == found[2]
+    assert evaluated(trained, "--seed", "1", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["scores"] != found[0]
+
+
+def test_what_lies_in_a_run_knows_its_pack(
+    trained: Path, kittens: Pack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluated(trained / "bundle") == 0
+    asked = json.loads((trained / "run.json").read_text("utf-8"))
+    (trained / "run.json").write_text(json.dumps({**asked, "data": "gone"}), encoding="utf-8")
+    assert evaluated(trained) == 2
+    assert "name it with --against PACK" in capsys.readouterr().err
+    assert evaluated(trained, "--against", kittens.path) == 0
+
+
+def test_only_a_run_and_out_are_written_to(trained: Path, kittens: Pack, photos: Path) -> None:
+    before = files(trained)
+    assert evaluated(trained / "bundle", "--against", kittens.path) == 0
+    assert evaluated(photos, "--against", kittens.path) == 0
+    assert evaluated(trained, "--out", "new/folder/mine.json") == 0
+    assert files(trained) == before and len(files(photos)) == 20
+    assert Judgement.read(Path("new/folder/mine.json")).subject == str(trained)
+
+
+def test_a_folder_of_pictures_is_cut_as_the_pack_was(photos: Path, kittens: Pack) -> None:
+    found = purrtrait.evaluate(photos, kittens.path, extractor="colours")
+    assert found.samples == 20
+    # They are the pack's own pictures, twice as large: reduced, they are its own again.
+    assert found.scores["copied"].value == 1
+    assert all(one["distance"] == 0 for one in found.copying["closest"])
+    fewer = purrtrait.evaluate(photos, kittens.path, samples=16, extractor="colours")
+    assert fewer.samples == 16
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nowhere"], "name one with --against"),
+        (["nowhere", "--against", "PACK"], "There is no folder nowhere"),
+        (["RUN", "--against", "nowhere"], "there is no pack nowhere"),
+        (["RUN", "--against", "."], "is not a pack"),
+        (["RUN", "--against", "GREY"], "expected a pack of the same colours"),
+        (["RUN", "--samples", "15"], "15 samples are asked for; expected at least 16"),
+        (["RUN", "--extractor", "eyes"], "unknown extractor 'eyes'"),
+        (["RUN", "--out", "."], "expected the name of a file"),
+        (["empty", "--against", "PACK"], "No picture in"),
+        (["few", "--against", "PACK"], "holds 3 pictures that can be read; expected at least 16"),
+        (["RUN", "--device", "abacus"], "abacus"),
+    ],
+)
+def test_what_is_wrong_is_said_in_words(
+    words: list[str],
+    said: str,
+    whole: Path,
+    kittens: Pack,
+    grey_kittens: Pack,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("empty").mkdir()
+    for number in range(3):
+        sheet.write_png(Path(f"few/{number}.png"), kittens.images[number])
+    known = {"RUN": whole, "PACK": kittens.path, "GREY": grey_kittens.path}
+    before = files(whole)
+    assert run(["evaluate", *(str(known.get(word, word)) for word in words)]) == 2
+    out, err = capsys.readouterr()
+    assert said in err and "Traceback" not in err and not out
+    assert files(whole) == before
