@@ -116,6 +116,6 @@ def meaning(name: str) -> str:
 
 def number(value: float) -> str:
     """A score with as many digits as can be read."""
-    if abs(value) >= 100 or value.is_integer():
+    if abs(value) >= 100 or float(value).is_integer():
         return f"{value + 0.0:,.0f}"  # and no "-0"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"
