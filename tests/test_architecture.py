@@ -77,6 +77,8 @@ COMMANDS = [
     "",
     "arena",
     "evaluate",
+    "neighbours",
+    "screen",
     "prepare",
     "train",
     "resume",

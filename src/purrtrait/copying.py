@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from purrtrait import config, judging, model, wrapping
+from purrtrait import config, judging, machine, model, wrapping
 from purrtrait.assemble import build
 from purrtrait.datasets.pack import TRAIN, Pack
 from purrtrait.evaluation import features
 from purrtrait.evaluation.distances import nearest
+from purrtrait.evaluation.features import Extractor
+from purrtrait.evaluation.judge import expect_comparable
 from purrtrait.evaluation.pixels import Pixels
-from purrtrait.evaluation.reference import Reference, Report, heard, silent
+from purrtrait.evaluation.reference import Reference, Report, silent
 from purrtrait.files import replacing
 from purrtrait.images import sheet
 from purrtrait.images.resize import to_images
@@ -30,14 +32,27 @@ SMALLEST = 64  # pixels: pictures are drawn at least as large
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """The chosen samples with the rows of their nearest training pictures, by what sees them."""
+class Near:
+    """The training pictures nearest to some samples, as one extractor sees them.
 
-    pixels: np.ndarray  # (B, H, W, C) uint8
-    numbers: np.ndarray  # of the samples, in the order in which they were drawn
-    chosen_by: str
-    rows: Mapping[str, np.ndarray]
-    distances: Mapping[str, np.ndarray]
+    ``rows`` (B,) of the pack, whether each is nearer when it is ``turned`` (mirrored, where that is
+    natural), and ``distances`` (B,).
+    """
+
+    seen_by: str
+    rows: np.ndarray
+    turned: np.ndarray
+    distances: np.ndarray
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Chosen samples (B, H, W, C) uint8 with their names, and their nearest training pictures."""
+
+    pixels: np.ndarray
+    names: Sequence[str]
+    chosen: str
+    near: Sequence[Near]
 
 
 def pairs(
@@ -47,48 +62,64 @@ def pairs(
     best: int = 16,
     seed: int = 0,
     extractor_name: str = "efficientnet-lite0",
+    device: str = "auto",
     report: Report = silent,
 ) -> Pairs:
     """The best of ``count`` samples by the critic, and the training pictures nearest to each.
 
-    Where there is no critic (a bundle), the samples nearest to the training set are taken: copies
-    would be among them. All training pictures are looked at.
+    ``path`` is a run, a checkpoint, a bundle or a folder of pictures. Where there is no critic (in
+    a bundle or a folder), the samples nearest to the training pictures are taken: copies would be
+    among them. All training pictures are looked at.
     """
-    drawn = model.load(path)
-    pixels = judging.drawn(drawn, count, seed, report)
-    reference = Reference(pack, Pixels(), pixels.shape[1], count)
-    train = pack.rows(TRAIN)
-    judge = critic(path)
-    if judge is None:
-        found, _ = nearest(features.extract(Pixels(), pixels), reference.features(train, report))
-        order, chosen_by = found[:, 0].numpy(), "nearest to the training pictures"
+    plain, other = Pixels(), judging.extractor(extractor_name)
+    judge = None
+    if judging.draws(path):
+        folder = wrapping.sampler_folder(path)
+        pixels = judging.drawn(model.load(folder, device), count, seed, report)
+        names = [str(number) for number in range(count)]
+        judge = critic(folder, machine.device(device))
     else:
-        order, chosen_by = -verdicts(judge, pixels), "judged best by the critic"
+        pixels, names = judging.pictures(path, pack, count, 1)
+    expect_comparable(pixels, pack)
+    if judge is None:
+        order, by = near(plain, pack, pixels, report).distances, "nearest to the training pictures"
+    else:
+        order, by = -verdicts(judge, pixels), "judged best by the critic"
     numbers = np.argsort(order, kind="stable")[:best]
-    rows, distances = {}, {}
-    for seen in (Pixels(), judging.extractor(extractor_name)):
-        side = Reference(pack, seen, pixels.shape[1], count)
-        own = features.extract(seen, pixels[numbers], heard(report, "features of the samples"))
-        away, which = nearest(own, side.features(train, report))
-        rows[seen.name], distances[seen.name] = train[which[:, 0].numpy()], away[:, 0].numpy()
-    return Pairs(pixels[numbers], numbers, chosen_by, rows, distances)
+    chosen = pixels[numbers]
+    return Pairs(
+        chosen,
+        [names[number] for number in numbers],
+        f"{len(numbers)} of {len(pixels)}, {by}",
+        [near(seen, pack, chosen, report) for seen in {e.name: e for e in (plain, other)}.values()],
+    )
 
 
-def critic(path: Path) -> Callable[[torch.Tensor], torch.Tensor] | None:
-    """The critic of a run or checkpoint, as it was; None for a bundle, which has none."""
-    folder = wrapping.sampler_folder(path)
+def near(seen: Extractor, pack: Pack, pixels: np.ndarray, report: Report) -> Near:
+    """The training picture nearest to each of pictures (B, H, W, C) uint8, of all there are."""
+    rows = pack.rows(TRAIN)
+    train = Reference(pack, seen, pixels.shape[1], len(pixels)).features(rows, report)
+    views = (pixels, pixels[:, :, ::-1]) if pack.flip_natural else (pixels,)
+    found = [nearest(features.extract(seen, view), train) for view in views]
+    distances, turned = torch.cat([away for away, _ in found], 1).min(1)
+    which = torch.cat([index for _, index in found], 1).gather(1, turned[:, None])[:, 0]
+    return Near(seen.name, rows[which.numpy()], turned.numpy() == 1, distances.numpy())
+
+
+def critic(folder: Path, device: torch.device) -> Callable[[torch.Tensor], torch.Tensor] | None:
+    """The critic of a checkpoint, as it was then; None for a bundle, which has none."""
     if not (folder / checkpoint.FACTS).is_file():
         return None
     found, said = checkpoint.read(folder), bundle.describe(folder)
     recipe = config.loads(str(found.facts["recipe"]))
     stage = next(stage for stage in recipe.stages if stage.name == found.stage)
     shape = build.Shape(int(said["size"]), int(said["channels"]))
-    objective = build.stage(stage, shape, 0, torch.device("cpu")).objective.eval()
+    objective = build.stage(stage, shape, 0, device).objective.eval()
     player = objective.players().get("critic")
     if not isinstance(player, Critic):
         return None
     load(player, below(found.training(), "player/critic/"))
-    return player
+    return lambda images: player(images.to(device)).cpu()
 
 
 @torch.no_grad()
@@ -99,27 +130,34 @@ def verdicts(critic: Callable[[torch.Tensor], torch.Tensor], pixels: np.ndarray)
 
 
 def write(made: Pairs, pack: Pack, out: Path) -> dict[str, Path]:
-    """A grid of pairs (drawn, nearest real) for each space, and a table of distances."""
-    files, photos = {}, pack.manifest.photos
-    for name, rows in made.rows.items():
-        real = features.reduced(pack.images[rows], made.pixels.shape[1])
+    """A grid of pairs (drawn, nearest real) for each extractor, and a table of distances."""
+    files, size = {}, made.pixels.shape[1]
+    for found in made.near:
+        real = features.reduced(pack.images[found.rows], size)
+        real = np.where(found.turned[:, None, None, None], real[:, :, ::-1], real)
         both = np.stack([made.pixels, real], 1).reshape(-1, *made.pixels.shape[1:])
-        scale = max(1, SMALLEST // made.pixels.shape[1])
-        files[name] = out / f"neighbours-{name}.png"
-        sheet.write_png(files[name], sheet.grid(both, 2 * PAIRS_A_ROW, 2, scale))
+        grid = sheet.grid(both, 2 * PAIRS_A_ROW, 2, max(1, SMALLEST // size))
+        files[found.seen_by] = out / f"neighbours-{found.seen_by}.png"
+        sheet.write_png(files[found.seen_by], grid)
     files["table"] = out / "neighbours.csv"
     with (
         replacing(files["table"]) as temporary,
-        temporary.open("w", newline="", encoding="utf-8", errors="replace") as file,
+        temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
     ):
         table = csv.writer(file)
-        heads = [f"{name} {what}" for name in made.rows for what in ("photo", "distance")]
-        table.writerow(["sample", *heads])
-        for place, number in enumerate(made.numbers):
-            cells = [
-                cell
-                for name, rows in made.rows.items()
-                for cell in (photos[rows[place]], f"{made.distances[name][place]:.6g}")
-            ]
-            table.writerow([number, *cells])
+        heads = ("photo", "mirrored", "distance")
+        table.writerow(
+            ["sample", *(f"{near.seen_by} {head}" for near in made.near for head in heads)]
+        )
+        table.writerows(
+            _line(made, pack.manifest.photos, place) for place in range(len(made.names))
+        )
     return files
+
+
+def _line(made: Pairs, photos: Sequence[str], place: int) -> list[str]:
+    cells = [made.names[place]]
+    for near in made.near:
+        turned = "yes" if near.turned[place] else "no"
+        cells += [photos[near.rows[place]], turned, f"{near.distances[place]:.6g}"]
+    return cells

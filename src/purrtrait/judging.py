@@ -65,7 +65,7 @@ def evaluate(
         pixels = drawn(drawer, count, seed, report)
         origin = {"seed": seed, "recipe": drawer.about["recipe"], **_moment(folder)}
     else:
-        pixels = _pictures(path, pack, count)
+        pixels, _ = pictures(path, pack, count)
         origin = {}
     made = judges.judge(pixels, pack, known, str(path), report)
     identity = {"identity": known.identity, "purrtrait": VERSION, "torch": torch.__version__}
@@ -150,21 +150,25 @@ def drawn(drawer: model.Model, count: int, seed: int, report: Report = silent) -
     return np.concatenate(made)
 
 
-def _pictures(path: Path, pack: Pack, count: int) -> np.ndarray:
-    """Up to ``count`` pictures of a folder, cut and resized as the pack's were."""
+def pictures(
+    path: Path, pack: Pack, count: int, fewest: int = FEWEST
+) -> tuple[np.ndarray, list[str]]:
+    """Up to ``count`` pictures of a folder, cut and resized as the pack's were; and their names."""
     collection = parse_folder(Wanted(path, pack.size, count, 0))
     found: list[np.ndarray] = []
+    names: list[str] = []
     for photo in collection.photos:
         try:
             pixels = fit(photo.read(), pack.size)
         except Unreadable:
             continue
         found.append(grey(pixels) if pack.channels == 1 else pixels)
-    if len(found) < FEWEST:
+        names.append(photo.name)
+    if len(found) < fewest:
         raise ValueError(
-            f"{path} holds {len(found)} pictures that can be read; expected at least {FEWEST}"
+            f"{path} holds {len(found)} pictures that can be read; expected at least {fewest}"
         )
-    return np.stack(found)
+    return np.stack(found), names
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

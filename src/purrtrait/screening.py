@@ -55,7 +55,8 @@ def write(pack: Pack, order: np.ndarray, odd: np.ndarray, shown: int, out: Path)
         "# The oddest pictures first. Look at oddest.png, delete the lines of what may stay,\n"
         "# and give this file to: purrtrait prepare ... --exclude exclude.txt\n"
     )
-    names = "".join(f"{photos[row]}\n" for row in order[:shown])
+    marks = ("./" * photos[row].startswith("#") for row in order[:shown])
+    names = "".join(f"{m}{photos[row]}\n" for m, row in zip(marks, order, strict=False))
     with replacing(files["names"]) as temporary:
         temporary.write_text(head + names, encoding="utf-8", errors="surrogateescape")
     return files

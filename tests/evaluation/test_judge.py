@@ -140,13 +140,14 @@ def test_bounds_are_computed_once_and_anew_where_they_are_damaged(
     assert judge(faces(64, 1), own, Colours()) == first
     assert len(seen) == 1
     (kept,) = (own.path / features.FOLDER).glob("bounds-*.json")
-    for damage in ('{"real": [', '{"real": 3}', "[]", '{"real": {"frechet": "much"}}'):
+    lacking = json.dumps({who: {"frechet": 1.0} for who in ("real", "blurred", "noise")})
+    for damage in ('{"real": [', '{"real": 3}', "[]", '{"real": {"frechet": "much"}}', lacking):
         kept.write_text(damage, encoding="utf-8")
         assert judge(faces(64, 1), own, Colours()) == first
-        assert json.loads(kept.read_text("utf-8"))["real"]["frechet"]
-    assert len(seen) == 5
-    judge(faces(65, 1), own, Colours())  # another number of pictures has other bounds
+        assert json.loads(kept.read_text("utf-8"))["real"]["kernel"]
     assert len(seen) == 6
+    judge(faces(65, 1), own, Colours())  # another number of pictures has other bounds
+    assert len(seen) == 7
 
 
 def test_a_larger_pack_is_reduced_and_a_note_says_so(pack: Pack) -> None:

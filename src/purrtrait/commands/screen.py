@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from purrtrait.commands.common import json_option, show
+from purrtrait.commands.common import json_option, show, threads_option
 
 
 @click.command()
@@ -14,19 +14,28 @@ from purrtrait.commands.common import json_option, show
 @click.option("--count", default=64, type=click.IntRange(1), help="How many of the oddest to show.")
 @click.option("--extractor", default="efficientnet-lite0", help="What sees the pictures.")
 @click.option("--out", type=click.Path(path_type=Path), help="By default a new folder in samples/.")
+@threads_option
 @json_option
-def screen(pack: Path, count: int, extractor: str, out: Path | None, as_json: bool) -> None:
+def screen(
+    pack: Path,
+    count: int,
+    extractor: str,
+    out: Path | None,
+    threads: int | None,
+    as_json: bool,
+) -> None:
     """Rank the pictures of a pack by how far they are from all others.
 
     Writes a grid of the oddest, a table of all, and a list of names for `prepare --exclude`.
     """
-    from purrtrait import screening, studio
+    from purrtrait import machine, screening, studio, trainer
     from purrtrait.console import Tasks
     from purrtrait.datasets.pack import Pack
 
     opened = Pack.open(pack)
     tasks = Tasks()
-    order, odd = screening.screen(opened, extractor, tasks.report)
+    with trainer.own_torch(threads or machine.threads()):
+        order, odd = screening.screen(opened, extractor, tasks.report)
     tasks.close()
     place = studio.place(out, f"{pack.resolve().name}-oddest")
     files = screening.write(opened, order, odd, min(count, len(order)), place)

@@ -85,17 +85,21 @@ def described_as(
 
 
 def excluded(order: Order) -> frozenset[str]:
-    """The names in the list of what to leave out; ValueError if it cannot be read."""
+    """The names in the list of what to leave out; ValueError if it cannot be read.
+
+    A line that begins with # is a comment; a photo whose name does is written as ./#name.
+    """
     if order.exclude is None:
         return frozenset()
     try:
-        lines = order.exclude.read_text("utf-8", "surrogateescape").splitlines()
+        lines = order.exclude.read_text("utf-8-sig", "surrogateescape").split("\n")
     except OSError as error:
         raise ValueError(
             f"The list {order.exclude} cannot be read ({error.strerror}): expected a text file "
             "with the name of a photo on each line, such as exclude.txt of `purrtrait screen`."
         ) from error
-    return frozenset(line for line in map(str.strip, lines) if line and not line.startswith("#"))
+    said = (line.rstrip() for line in lines)  # names end in no space, but may begin with one
+    return frozenset(n.removeprefix("./") for n in said if n and not n.startswith("#"))
 
 
 def excluded_as(order: Order) -> dict[str, object]:

@@ -33,6 +33,7 @@ CROP = "the middle square, averaged exactly when it is larger than the size, bic
 THREADS = min(4, os.cpu_count() or 1)
 WINDOW = 4 * THREADS  # photos between the parser and the file at any time
 ROW_BYTES = 256  # of the manifest and the labels, for each photo
+NAMED = 10  # names that a warning lists
 
 log = logging.getLogger(__name__)
 
@@ -110,13 +111,11 @@ def _fill(
             else:
                 labels = [photo.labels[name] for name in collection.labels]
                 writer.append(photo.name, pixels, labels)
+    if unwanted:
+        log.info("%s leaves out %d photos", order.exclude, len(unwanted & names))
     if strangers := sorted(unwanted - names):
-        log.warning(
-            "%d names in %s are of no photo, such as %s",
-            len(strangers),
-            order.exclude,
-            strangers[0],
-        )
+        shown = ", ".join(strangers[:NAMED]) + ", ..." * (len(strangers) > NAMED)
+        log.warning("no photos have these %d names in it: %s", len(strangers), shown)
 
 
 def _row(photo: Photo, size: int, in_grey: bool) -> np.ndarray:

@@ -38,19 +38,21 @@ def nearest(samples: Features, reals: Features, k: int = 1) -> tuple[Tensor, Ten
     equal rows are at distance 0.
     """
     _expect(k, len(reals))
-    found = [block.topk(k, largest=False).indices for _, block in squared(samples, reals)]
-    return _exactly(samples, reals, torch.cat(found))
+    found = torch.empty(len(samples), k, dtype=torch.int64)
+    for rows, block in squared(samples, reals):
+        found[rows] = block.topk(k, largest=False).indices
+    return _exactly(samples, reals, found)
 
 
 @remembered
 def radii(features: Features, k: int) -> Tensor:
     """The distance (N,) of each row to the k-th nearest of the others."""
     _expect(k, len(features) - 1)
-    found = []
+    found = torch.empty(len(features), 1, dtype=torch.int64)
     for rows, block in squared(features, features):
         _diagonal(block, rows).fill_(torch.inf)  # not to itself
-        found.append(block.topk(k, largest=False).indices[:, -1:])
-    return _exactly(features, features, torch.cat(found))[0][:, 0]
+        found[rows] = block.topk(k, largest=False).indices[:, -1:]
+    return _exactly(features, features, found)[0][:, 0]
 
 
 @remembered

@@ -8,6 +8,7 @@ import logging
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,25 @@ from purrtrait.types import Draw, Images
 
 log = logging.getLogger(__name__)
 
-SCHEMA = 1  # of the files, and of all the numbers below: with another one it is learnt anew
+SCHEMA = 2  # of the files, and of all the numbers below: with another one it is learnt anew
 WIDTHS = (32, 64, 128)
 PICTURES = 36_000  # that it learns from, with repetition
 ROUNDS = 20  # times that it sees a picture at the most: a small pack is soon done with
 RATE = 2e-3
+SURE = 0.5  # probability from which on a picture shows a value clearly
 RISE = 0.15  # of the time in which the learning rate rises, before it falls as a cosine
+
+
+@dataclass(frozen=True)
+class Skill:
+    """How well a part is named on held-out pictures.
+
+    ``accuracy`` is the share of them in which its likeliest value is the right one, and ``clear``
+    that in which this has a probability of at least ``SURE``, rightly or not.
+    """
+
+    accuracy: float
+    clear: float
 
 
 class FactorNetwork(nn.Module):
@@ -50,7 +64,7 @@ class FactorNetwork(nn.Module):
         layers: list[nn.Module] = []
         maps, side = channels, size
         for width in WIDTHS:
-            kernel, stride = (4, 2) if side >= 4 else (3, 1)
+            kernel, stride = (4, 2) if side >= 8 else (3, 1)
             layers += [
                 nn.Conv2d(maps, width, kernel, stride, padding=1, bias=False),
                 nn.BatchNorm2d(width),
@@ -84,8 +98,8 @@ def untaught(pack: Pack, size: int) -> FactorNetwork:
         return channels_last(FactorNetwork(values, size, pack.channels))
 
 
-def learnt(pack: Pack, size: int, report: Report) -> tuple[FactorNetwork, list[float]]:
-    """The network for a pack at ``size`` pixels, and its accuracy on held-out pictures, by part.
+def learnt(pack: Pack, size: int, report: Report) -> tuple[FactorNetwork, list[Skill]]:
+    """The network for a pack at ``size`` pixels, and its skill on held-out pictures, by part.
 
     It is learnt on the training pictures, kept in the pack's folder and read from there the next
     time. What is damaged, or of another version or pack, is learnt again and takes its place.
@@ -94,16 +108,16 @@ def learnt(pack: Pack, size: int, report: Report) -> tuple[FactorNetwork, list[f
     identity = {"schema": SCHEMA, "pack": pack.content_hash, "size": size}
     key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
     path = pack.path / FOLDER / f"namer-{key}.safetensors"
-    accuracy = _read(network, path, identity)
-    if accuracy is None:
+    skill = _read(network, path, identity)
+    if skill is None:
         _learn(network, pack, report)
         network.eval().requires_grad_(False)
-        accuracy = _accuracy(network, pack)
+        skill = _skill(network, pack)
         if os.access(pack.path, os.W_OK):
-            _write(network, path, {**identity, "accuracy": accuracy})
+            _write(network, path, {**identity, "skill": [asdict(part) for part in skill]})
         else:
             log.warning("%s cannot be written to: who names its parts is not kept", pack.path)
-    return network.eval().requires_grad_(False), accuracy
+    return network.eval().requires_grad_(False), skill
 
 
 def _learn(network: FactorNetwork, pack: Pack, report: Report) -> None:
@@ -129,13 +143,16 @@ def _share(done: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (done - RISE) / (1 - RISE)))
 
 
-def _accuracy(network: FactorNetwork, pack: Pack) -> list[float]:
+def _skill(network: FactorNetwork, pack: Pack) -> list[Skill]:
     rows = pack.rows(HELD_OUT)
     labels = torch.from_numpy(pack.labels[rows].astype(np.int64))
-    return [
-        float((named.argmax(1) == labels[:, column]).double().mean()) if len(rows) else 0.0
-        for column, named in enumerate(network.named(pack.images[rows]))
-    ]
+    found = []
+    for column, named in enumerate(network.named(pack.images[rows])):
+        sure, value = named.max(1)
+        right, clear = value == labels[:, column], sure >= SURE
+        count = max(1, len(rows))
+        found.append(Skill(int(right.sum()) / count, int(clear.sum()) / count))
+    return found
 
 
 def _write(network: FactorNetwork, path: Path, facts: dict[str, Any]) -> None:
@@ -147,14 +164,14 @@ def _write(network: FactorNetwork, path: Path, facts: dict[str, Any]) -> None:
         temporary.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
-def _read(network: FactorNetwork, path: Path, identity: dict[str, Any]) -> list[float] | None:
-    """The accuracies, the network filled with its weights; None where there is nothing sound."""
+def _read(network: FactorNetwork, path: Path, identity: dict[str, Any]) -> list[Skill] | None:
+    """Its skill, the network filled with its weights; None where there is nothing sound."""
     try:
         facts = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         if facts.pop("weights_sha256") != _digest(path):
             return None
-        accuracy = [float(share) for share in facts.pop("accuracy")]
-        if facts != identity or len(accuracy) != len(network.heads):
+        skill = [Skill(**part) for part in facts.pop("skill")]
+        if facts != identity or len(skill) != len(network.heads):
             return None
         network.load_state_dict(load_file(path))
     except (
@@ -167,7 +184,7 @@ def _read(network: FactorNetwork, path: Path, identity: dict[str, Any]) -> list[
         RuntimeError,
     ):
         return None
-    return accuracy
+    return skill
 
 
 def _digest(path: Path) -> str:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from purrtrait.datasets.pack import HELD_OUT, TRAIN, Pack
-from purrtrait.evaluation.factor_network import FactorNetwork, learnt, untaught
+from purrtrait.evaluation.factor_network import SURE, FactorNetwork, learnt, untaught
 from purrtrait.evaluation.features import Report, unheard
 from purrtrait.evaluation.uncertainty import ROUNDS, standard_errors
 from purrtrait.types import Features
@@ -26,8 +26,8 @@ LARGE = ("body", "accessories")  # parts that fill the picture, and whose pairs 
 GATE = 0.99  # their names must be right more often than that
 LEAST = 0.5  # and those of other parts more often than this
 FEWEST = 100  # held-out pictures, below which nobody can say how often
-SURE = 0.5  # probability from which on a picture shows a value
 RARE = 0.05  # a value counts as found from this share of the pictures that should show it
+UNCLEAR = 0.01  # share of real pictures that may show no value clearly, at the least
 SMOOTHING = 0.5  # pictures added to each count before frequencies are compared
 
 
@@ -35,8 +35,9 @@ SMOOTHING = 0.5  # pictures added to each count before frequencies are compared
 class Factor:
     """A part: how many values it has, how often it is named rightly, and whether that suffices.
 
-    ``accuracy`` is the share of held-out pictures, 0 to 1. Where it is not ``trusted``, no score
-    rests on it, and ``reason`` says why; otherwise that is empty.
+    ``accuracy`` is the share of held-out pictures, 0 to 1, and ``clear`` that in which a value is
+    shown clearly, be it the right one or not. Where a part is not ``trusted``, no score rests on
+    it, and ``reason`` says why; otherwise that is empty.
     """
 
     name: str
@@ -44,9 +45,12 @@ class Factor:
     accuracy: float
     trusted: bool
     reason: str
+    clear: float = 1.0
 
     @classmethod
-    def judged(cls, name: str, values: int, accuracy: float, pictures: int) -> Factor:
+    def judged(
+        cls, name: str, values: int, accuracy: float, pictures: int, clear: float = 1.0
+    ) -> Factor:
         """The part, whose names were right in a share of so many held-out pictures."""
         needed = GATE if name in LARGE else LEAST
         reason = ""
@@ -60,7 +64,7 @@ class Factor:
                 f"{name} is not scored: it is named rightly in {_rate(accuracy)} of the held-out "
                 f"pictures; expected more than {needed:.0%}"
             )
-        return cls(name, values, accuracy, not reason, reason)
+        return cls(name, values, accuracy, not reason, reason, clear)
 
 
 @dataclass(frozen=True)
@@ -102,10 +106,13 @@ def namer(pack: Pack, report: Report = unheard, size: int | None = None) -> Name
     side = min(LARGEST, size or pack.size)
     if not pack.label_names:
         return Namer((), untaught(pack, side))
-    network, accuracy = learnt(pack, side, report)
+    network, skill = learnt(pack, side, report)
     pictures = len(pack.rows(HELD_OUT))
-    found = zip(pack.manifest.labels.items(), accuracy, strict=True)
-    return Namer(tuple(Factor.judged(*part, share, pictures) for part, share in found), network)
+    found = tuple(
+        Factor.judged(name, values, known.accuracy, pictures, known.clear)
+        for (name, values), known in zip(pack.manifest.labels.items(), skill, strict=True)
+    )
+    return Namer(found, network)
 
 
 def factor_scores(namer: Namer, pixels: np.ndarray, pack: Pack) -> dict[str, float]:
@@ -116,38 +123,44 @@ def factor_scores(namer: Namer, pixels: np.ndarray, pack: Pack) -> dict[str, flo
 def scores(factors: Sequence[Factor], named: Mapping[str, Tensor], pack: Pack) -> dict[str, float]:
     """Modes, divergence and confidence of each trusted part, from probabilities (N, values).
 
-    A picture shows the likeliest value, and shows it clearly where its probability is at least a
-    half. ``modes/PART`` counts the values shown clearly often enough, ``modes/all`` the pairs of
-    body and accessories; ``divergence/PART`` is KL(samples | pack) of the values shown, in nats;
-    ``confidence/PART`` is the mean probability of the value shown.
+    A picture shows the likeliest value clearly where its probability is at least a half.
+    ``modes/PART`` counts the values that enough pictures show clearly, ``modes/all`` the pairs of
+    body and accessories. ``divergence/PART`` is KL(samples | pack) in nats, where to show no value
+    clearly is one value more. ``confidence/PART`` is the mean probability of the likeliest value.
     """
     labels = dict(zip(pack.label_names, pack.labels[pack.rows(TRAIN)].T, strict=True))
-    trusted = {factor.name: factor.values for factor in factors if factor.trusted}
+    trusted = {factor.name: factor for factor in factors if factor.trusted}
     found: dict[str, float] = {}
-    for name, values in trusted.items():
+    for name, factor in trusted.items():
         sure, shown = named[name].max(1)
-        _expect_some(len(shown))
-        real = np.bincount(labels[name], minlength=values)
-        clear = np.bincount(shown[sure >= SURE], minlength=values)
+        if not len(shown):
+            raise ValueError("there are no pictures to name parts in; expected at least one")
+        real = np.bincount(labels[name], minlength=factor.values)
+        clear = np.bincount(shown[sure >= SURE], minlength=factor.values)
+        unclear = max(UNCLEAR, 1 - factor.clear)
         found[f"modes/{name}"] = modes(clear, real, len(shown))
-        found[f"divergence/{name}"] = divergence(np.bincount(shown, minlength=values), real)
+        found[f"divergence/{name}"] = divergence(
+            np.append(clear, len(shown) - clear.sum()),
+            np.append((1 - unclear) * real, unclear * real.sum()),
+        )
         found[f"confidence/{name}"] = float(sure.double().mean())
     if set(LARGE) <= set(trusted):
-        found["modes/all"] = _pairs(named, trusted, labels)
+        found["modes/all"] = _pairs(named, [trusted[name].values for name in LARGE], labels)
     return found
 
 
 def _pairs(
-    named: Mapping[str, Tensor], values: Mapping[str, int], labels: Mapping[str, np.ndarray]
+    named: Mapping[str, Tensor], values: Sequence[int], labels: Mapping[str, np.ndarray]
 ) -> float:
-    body, accessories = LARGE
+    """The modes of body and accessories, as of one part that has a value for each pair."""
     (one, first), (other, second) = (named[name].max(1) for name in LARGE)
-    both = torch.minimum(one, other) >= SURE
-    count, every = values[accessories], values[body] * values[accessories]
-    shown = (first * count + second)[both]
-    real = labels[body].astype(np.int64) * count + labels[accessories]
-    clear = np.bincount(shown, minlength=every)
-    return modes(clear, np.bincount(real, minlength=every), len(first))
+    shown = (first * values[1] + second)[torch.minimum(one, other) >= SURE]
+    body, accessories = (labels[name].astype(np.int64) for name in LARGE)
+    clear, real = (
+        np.bincount(pairs, minlength=math.prod(values))
+        for pairs in (shown, body * values[1] + accessories)
+    )
+    return modes(clear, real, len(first))
 
 
 def modes(clear: np.ndarray, real: np.ndarray, pictures: int) -> float:
@@ -187,8 +200,3 @@ def errors(
         return scores(factors, parts, pack)
 
     return standard_errors(metric, together, together, rounds)
-
-
-def _expect_some(pictures: int) -> None:
-    if not pictures:
-        raise ValueError("there are no pictures to name parts in; expected at least one")

@@ -31,13 +31,14 @@ def judge(
     The pack's pictures are reduced to the size of those judged. ValueError where the two cannot be
     compared, or are too few.
     """
-    _expect_fit(pixels, pack)
+    expect_comparable(pixels, pack)
+    _expect_enough(pixels, pack)
     reference = Reference(pack, extractor, pixels.shape[1], len(pixels))
     rows = reference.held_out()
     reals = reference.features(rows, report)
     samples = features.extract(extractor, pixels, heard(report, "features of the samples"))
     values, spread = scores(reals, samples), errors(reals, samples, report)
-    floor, *worse = reference.bounds(reals, report).values()
+    floor, *worse = reference.bounds(reals, values, report).values()
     found = {
         name: Score(
             value,
@@ -130,7 +131,8 @@ def _notes(pixels: np.ndarray, reference: Reference) -> list[str]:
     return said
 
 
-def _expect_fit(pixels: np.ndarray, pack: Pack) -> None:
+def expect_comparable(pixels: np.ndarray, pack: Pack) -> None:
+    """ValueError where pictures are of another kind than a pack's."""
     high, wide, channels = pixels.shape[1:]
     if channels != pack.channels or high > pack.size or high != wide:
         raise ValueError(
@@ -138,6 +140,9 @@ def _expect_fit(pixels: np.ndarray, pack: Pack) -> None:
             f"{_kind(pack.size, pack.size, pack.channels)}; expected a pack of the same colours "
             "that is at least as large. Prepare one and name it with --against"
         )
+
+
+def _expect_enough(pixels: np.ndarray, pack: Pack) -> None:
     for count, what in ((len(pack.rows(HELD_OUT)), "held-out pictures"), (len(pixels), "samples")):
         if count < FEWEST:
             raise ValueError(

@@ -180,9 +180,10 @@ def markdown(board: Board) -> str:
     """The leaderboard for a page of documentation."""
     heads, *rows = table(board)
     lines = [f"# {board.title}", "", _line(heads), _line(["---"] * len(heads)), *map(_line, rows)]
-    floor = f"real training pictures in the place of samples: {number(board.floor or 0)}. "
-    lines += ["", f"Lower is better; {floor if board.floor else ''}± is the standard deviation "]
-    lines[-1] += "over seeds."
+    said = "Lower is better; ± is the standard deviation over seeds."
+    if board.floor is not None:
+        said += f" Real training pictures in the place of samples get {number(board.floor)}."
+    lines += ["", said]
     if board.ended < board.planned:
         lines += ["", f"{board.ended} of {board.planned} trainings have ended."]
     lines += ["", *(f"- {name}: {value}" for name, value in board.facts.items())]

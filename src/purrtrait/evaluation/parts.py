@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,7 +43,7 @@ def judge(pixels: np.ndarray, reference: Reference, report: Report) -> Parts:
     named = namer(pixels)
     values = factors.scores(namer.factors, named, pack)
     errors = factors.errors(namer.factors, named, pack)
-    floor, *worse = _bounds(namer, reference).values()
+    floor, *worse = _bounds(namer, values, reference).values()
     found = {
         name: Score(
             value,
@@ -64,7 +64,7 @@ def _notes(known: tuple[Factor, ...]) -> tuple[str, ...]:
     return (f"parts named rightly in held-out pictures: {', '.join(trusted)}", *refused)
 
 
-def _bounds(namer: Namer, reference: Reference) -> Bounds:
+def _bounds(namer: Namer, wanted: Collection[str], reference: Reference) -> Bounds:
     """The same scores of held-out pictures (the floor), blurred ones and noise; kept on disk."""
     pack = reference.pack
 
@@ -75,4 +75,4 @@ def _bounds(namer: Namer, reference: Reference) -> Bounds:
 
     names = [factor.name for factor in namer.factors if factor.trusted]
     key: list[str | int] = [factor_network.SCHEMA, reference.size, reference.count, *names]
-    return kept(pack, "parts", key, compute)
+    return kept(pack, "parts", key, wanted, compute)

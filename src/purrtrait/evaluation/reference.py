@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -59,8 +60,8 @@ class Reference:
         order = Draw(0, "evaluate", 0).permutation(len(rows), "stand-ins")
         return np.sort(rows[order[: self.count]])
 
-    def bounds(self, reals: Features, report: Report) -> Bounds:
-        """All scores of real stand-ins (the floor), blurred ones and noise; kept on disk."""
+    def bounds(self, reals: Features, names: Collection[str], report: Report) -> Bounds:
+        """The scores of real stand-ins (the floor), blurred ones and noise; kept on disk."""
 
         def compute() -> Bounds:
             rows = self.stand_ins()
@@ -73,28 +74,40 @@ class Reference:
             return found
 
         key: list[str | int] = [self.extractor.identity, self.size, self.count, *METRICS]
-        return kept(self.pack, "bounds", key, compute)
+        return kept(self.pack, "bounds", key, names, compute)
 
 
-def kept(pack: Pack, kind: str, key: Sequence[str | int], compute: Callable[[], Bounds]) -> Bounds:
+def kept(
+    pack: Pack,
+    kind: str,
+    key: Sequence[str | int],
+    names: Collection[str],
+    compute: Callable[[], Bounds],
+) -> Bounds:
     """What ``compute`` says of a pack: computed once, and kept in its folder under a key.
 
-    What is damaged there, or cannot be written, is computed anew.
+    What is damaged there, or lacks one of the ``names`` of scores, is computed anew.
     """
     parts = json.dumps([pack.content_hash, VERSION, *key])
     name = f"{kind}-{hashlib.sha256(parts.encode()).hexdigest()[:16]}.json"
     path = pack.path / features.FOLDER / name
-    try:
-        text = path.read_text(encoding="utf-8")
-        return {
-            who: {n: float(v) for n, v in said.items()} for who, said in json.loads(text).items()
-        }
-    except (OSError, ValueError, TypeError, AttributeError):
-        found = compute()
+    found = _read(path)
+    if found and all(set(names) <= set(said) for said in found.values()):
+        return found
+    found = compute()
     if os.access(pack.path, os.W_OK):
         with replacing(path) as temporary:
             temporary.write_text(json.dumps(found, indent=1), encoding="utf-8")
     return found
+
+
+def _read(path: Path) -> Bounds:
+    """What is kept in a file; nothing where it cannot be read."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return {who: {n: float(v) for n, v in said.items()} for who, said in found.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
 
 
 def scores(reals: Features, samples: Features) -> dict[str, float]:
