@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -92,6 +94,33 @@ def test_blocks_stay_small(monkeypatch: pytest.MonkeyPatch) -> None:
     assert torch.equal(torch.cat([torch.arange(57)[rows] for rows, _ in blocks]), torch.arange(57))
     found = torch.cat([block for _, block in blocks]).sqrt().numpy()
     assert np.allclose(found, brute(left, right), atol=1e-5)
+
+
+GROWTH = """
+import resource
+import torch
+from purrtrait.evaluation import distances
+from purrtrait.evaluation.coverage import coverage
+
+distances.BLOCK_NUMBERS = 2**17  # half a megabyte: many blocks
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+torch.set_num_threads(1)
+coverage(torch.randn(100, 4), torch.randn(100, 4))
+reals, samples = torch.randn(10_000, 4), torch.randn(10_000, 4)
+before = peak()
+coverage(reals, samples)
+print(peak() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems count memory in other units")
+def test_memory_does_not_grow_with_the_product() -> None:
+    """All distances at once would take 400 MB; blocks with results kept between them 300."""
+    run = subprocess.run([sys.executable, "-c", GROWTH], capture_output=True, text=True, check=True)
+    assert int(run.stdout) < 50e6
 
 
 def test_radii_pass_over_the_row_itself() -> None:

@@ -9,7 +9,7 @@ import torch
 import purrtrait
 from purrtrait.datasets.pack import HELD_OUT, TRAIN, Pack
 from purrtrait.evaluation import neighbours, pixels
-from purrtrait.evaluation.neighbours import Memorisation, lean, memorisation
+from purrtrait.evaluation.neighbours import Lean, Memorisation, lean, memorisation
 from purrtrait.evaluation.oddity import oddity
 from purrtrait.evaluation.pixels import Pixels
 from purrtrait.types import Features
@@ -73,6 +73,31 @@ def test_copies_of_a_photo_that_is_there_several_times() -> None:
     train = faces(300, 0).repeat_interleave(3, 0)
     found = memorisation(train, faces(300, 1), noised(train[::3], 0.005))
     assert found.copied > 0.95
+
+
+@pytest.mark.parametrize(("near", "others"), [(3, 1), (12, 4), (20, 0), (1, 6)])
+def test_chance_is_that_of_cards(near: int, others: int) -> None:
+    """20 samples and 30 unseen photos, shuffled and dealt anew: how often are as many near?"""
+    samples, unseen = torch.ones(20), torch.ones(30)
+    samples[:near], unseen[:others] = 0, 0
+    nobody = Lean(0.5, 0.5, 0.1)
+    found = Memorisation(samples, unseen, 0.5, 0.0, 0.0, torch.zeros(20), nobody).by_chance
+    numbers = np.random.default_rng(0)
+    dealt = [int((numbers.permutation(50)[: near + others] < 20).sum()) for _ in range(4000)]
+    share = np.mean([count >= near for count in dealt])
+    assert found == pytest.approx(share, abs=4 * max(np.sqrt(share * (1 - share) / 4000), 1e-3))
+
+
+def test_unseen_pictures_are_accused_as_rarely_as_stated() -> None:
+    """Of 2,000 honest sets one in 740 by the threshold, so more than 12 would be a fault."""
+    numbers = torch.from_numpy(np.random.default_rng(0).random((2000, 200)))
+    accused = 0
+    for drawn in numbers:
+        unseen, samples = drawn[:100], drawn[100:]
+        limit = float(unseen.quantile(neighbours.RATE))
+        made = Memorisation(samples, unseen, limit, 0.0, 0.0, samples, Lean(0.5, 0.5, 0.1))
+        accused += "were copied" in made.verdict
+    assert accused <= 12
 
 
 def test_a_lean_is_brute_force() -> None:

@@ -19,7 +19,8 @@ def squared(left: Features, right: Features) -> Iterator[tuple[slice, Tensor]]:
 
     |a - b|^2 = |a|^2 + |b|^2 - 2 a.b of rows moved to the mean of ``right``, so that little is
     lost where large numbers cancel; what rounding makes negative is 0. A block may be changed by
-    whoever takes it.
+    whoever takes it. Results belong into a tensor that was there before: small ones made between
+    blocks leave holes in memory that the next block does not fit into.
     """
     middle = right.mean(0)
     a, b = left - middle, right - middle

@@ -21,6 +21,7 @@ from purrtrait.types import Draw, Features
 
 RATE = 0.01  # share of unseen photos that the threshold accuses
 SURE = 3.0  # standard errors above what chance gives, from which on copying is said
+RARE = 0.00135  # and how improbable that is
 OTHERS = 5  # further neighbours that say how far away pictures lie hereabouts
 FEWEST = 16  # unseen photos, below which nothing is said
 
@@ -65,15 +66,19 @@ class Memorisation:
     lean: Lean
 
     @property
-    def surplus(self) -> float:
-        """By how many standard errors more samples are near than would be among unseen photos.
+    def by_chance(self) -> float:
+        """How probable so many near samples are, or more, if they were unseen photos themselves.
 
-        Both shares are counted, so both are uncertain: the pooled two-sample binomial statistic.
+        Fisher's exact test (1935, The Design of Experiments, section 21.02), one-sided: samples and
+        photos are drawn from one urn, and of those within the threshold so many are samples.
         """
-        count, other = len(self.samples), len(self.unseen)
-        pooled = (self.copied * count + self.expected * other) / (count + other)
-        error = math.sqrt(max(pooled * (1 - pooled), 1 / (count + other)) * (1 / count + 1 / other))
-        return (self.copied - self.expected) / error
+        near, others = (int((d <= self.threshold).sum()) for d in (self.samples, self.unseen))
+        count, other, both = len(self.samples), len(self.unseen), near + others
+        ways = [
+            _ways(count, some) + _ways(other, both - some) - _ways(count + other, both)
+            for some in range(near, min(both, count) + 1)
+        ]
+        return min(1.0, math.fsum(map(math.exp, ways)))
 
     def histogram(self, bins: int = 30) -> dict[str, list[float]]:
         """Shares of samples and of unseen photos at relative distances between ``edges``."""
@@ -87,7 +92,7 @@ class Memorisation:
     @property
     def verdict(self) -> str:
         """The finding in a sentence."""
-        sure = max(self.surplus, self.lean.surplus) > SURE
+        sure = self.by_chance < RARE or self.lean.surplus > SURE
         found = "pictures were copied" if sure else "no sign of copying"
         return (
             f"{self.copied:.1%} of the samples are as near to a training picture as "
@@ -153,6 +158,11 @@ def _relative(queries: Features, train: Features) -> tuple[Tensor, Tensor]:
     """Distances (N,) to the nearest of the training pictures over those to the sixth; its row."""
     distances, rows = nearest(queries, train, min(1 + OTHERS, len(train)))
     return distances[:, 0] / distances[:, -1].clamp_min(1e-6), rows[:, 0]
+
+
+def _ways(count: int, some: int) -> float:
+    """The logarithm of the number of ways to choose some of so many; 0 <= some <= count."""
+    return math.lgamma(count + 1) - math.lgamma(some + 1) - math.lgamma(count - some + 1)
 
 
 def _with(features: Features, views: Sequence[View]) -> Features:
