@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -97,3 +99,29 @@ def test_free_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert machine.free_memory_bytes() is None
     file.write_text("MemTotal: 9 kB\nMemAvailable:     1000 kB\n")
     assert machine.free_memory_bytes() == 1_024_000
+
+
+def test_peak_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "status"
+    monkeypatch.setattr(machine, "STATUS", file)
+    assert machine.peak_memory_bytes(torch.device("cpu")) == 0
+    file.write_text("Name:\tpython\nVmPeak:\t 9000 kB\nVmHWM:\t    3000 kB\nVmRSS:\t 1000 kB\n")
+    assert machine.peak_memory_bytes(torch.device("cpu")) == 3_072_000
+
+
+@pytest.mark.skipif(not machine.STATUS.exists(), reason="the system does not say")
+def test_peak_memory_is_not_that_of_whoever_began_the_process() -> None:
+    """A process that is begun by a large one (this has torch in it) is a small one."""
+    script = (
+        "import sys; print(next(l.split()[1] for l in open('/proc/self/status') if 'VmHWM' in l))"
+    )
+    small = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert int(small.stdout) * 1024 < machine.peak_memory_bytes(torch.device("cpu")) / 2
+
+
+def test_the_processor_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "cpuinfo"
+    monkeypatch.setattr(machine, "PROCESSORS", file)
+    assert machine.processor()
+    file.write_text("processor : 0\nmodel name\t: Fast 9000\nprocessor : 1\nmodel name : Other\n")
+    assert machine.processor() == "Fast 9000"
