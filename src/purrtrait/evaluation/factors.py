@@ -16,12 +16,11 @@ import torch
 from torch import Tensor
 
 from purrtrait.datasets.pack import HELD_OUT, TRAIN, Pack
-from purrtrait.evaluation.factor_network import SURE, FactorNetwork, learnt, untaught
+from purrtrait.evaluation.factor_network import LARGEST, SURE, FactorNetwork, learnt, untaught
 from purrtrait.evaluation.features import Report, unheard
 from purrtrait.evaluation.uncertainty import ROUNDS, standard_errors
 from purrtrait.types import Features
 
-LARGEST = 32  # pixels: larger pictures are averaged down, which loses no part
 LARGE = ("body", "accessories")  # parts that fill the picture, and whose pairs are counted
 GATE = 0.99  # their names must be right more often than that
 LEAST = 0.5  # and those of other parts more often than this
@@ -99,7 +98,7 @@ def _rate(accuracy: float) -> str:
 def namer(pack: Pack, report: Report = unheard, size: int | None = None) -> Namer:
     """Who names the parts of a pack's pictures at ``size`` pixels, or as they are.
 
-    It learns on the training pictures, which takes half a minute for large packs, and is then kept
+    It learns on the training pictures, which takes half a minute for a large pack, and is then kept
     in the pack's folder. ``report`` is told the steps done and their number, if it has to learn. A
     pack without labels has no parts: nothing is learnt, and there are no scores.
     """

@@ -52,7 +52,9 @@ MEANINGS: Mapping[str, Meaning] = {
         "lower",
         "share of samples nearer to a training picture than to any unseen one; real: by chance",
     ),
-    "modes/*": Meaning("higher", "how many of a part's values the samples show"),
+    "modes/*": Meaning(
+        "higher", "how many of a part's values the samples show, or of all pairs of large parts"
+    ),
     "divergence/*": Meaning(
         "lower", "KL divergence of a part's frequencies in the samples from the pack's, in nats"
     ),
