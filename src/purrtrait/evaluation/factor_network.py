@@ -29,10 +29,10 @@ from purrtrait.types import Draw, Images
 
 log = logging.getLogger(__name__)
 
-SCHEMA = 3  # of the files, and of all the numbers below: with another one it is learnt anew
+SCHEMA = 4  # of the files, and of all the numbers below: with another one it is learnt anew
 WIDTHS = (32, 64, 128)
 LARGEST = 32  # pixels: larger pictures are averaged down, which loses no part
-PICTURES = 60_000  # of that size that it learns from, with repetition; of half the size twice that
+PICTURES = 72_000  # of that size that it learns from, with repetition; of half the size twice that
 ROUNDS = 20  # times that it sees a picture at the most: a small pack is soon done with
 RATE = 3e-3
 SURE = 0.5  # probability from which on a picture shows a value clearly

@@ -26,8 +26,7 @@ GATE = 0.99  # their names must be right more often than that
 LEAST = 0.5  # and those of other parts more often than this
 FEWEST = 100  # held-out pictures, below which nobody can say how often
 RARE = 0.05  # a value counts as found from this share of the pictures that should show it
-UNCLEAR = 0.01  # share of real pictures that may show no value clearly, at the least
-SMOOTHING = 0.5  # pictures added to each count before frequencies are compared
+SMOOTHING = 0.5  # pictures added to every count from which a frequency is taken
 
 
 @dataclass(frozen=True)
@@ -35,8 +34,9 @@ class Factor:
     """A part: how many values it has, how often it is named rightly, and whether that suffices.
 
     ``accuracy`` is the share of held-out pictures, 0 to 1, and ``clear`` that in which a value is
-    shown clearly, be it the right one or not. Where a part is not ``trusted``, no score rests on
-    it, and ``reason`` says why; otherwise that is empty.
+    shown clearly, be it the right one or not (half a picture added to these and to the others, so
+    it is never quite 1). Where a part is not ``trusted``, no score rests on it, and ``reason`` says
+    why; otherwise that is empty.
     """
 
     name: str
@@ -44,13 +44,13 @@ class Factor:
     accuracy: float
     trusted: bool
     reason: str
-    clear: float = 1.0
+    clear: float
 
     @classmethod
     def judged(
         cls, name: str, values: int, accuracy: float, pictures: int, clear: float = 1.0
     ) -> Factor:
-        """The part, whose names were right in a share of so many held-out pictures."""
+        """The part, whose names were right, and clear, in a share of so many held-out pictures."""
         needed = GATE if name in LARGE else LEAST
         reason = ""
         if pictures < FEWEST:
@@ -63,7 +63,8 @@ class Factor:
                 f"{name} is not scored: it is named rightly in {_rate(accuracy)} of the held-out "
                 f"pictures; expected more than {needed:.0%}"
             )
-        return cls(name, values, accuracy, not reason, reason, clear)
+        smooth = (clear * pictures + SMOOTHING) / (pictures + 2 * SMOOTHING)
+        return cls(name, values, accuracy, not reason, reason, smooth)
 
 
 @dataclass(frozen=True)
@@ -136,11 +137,10 @@ def scores(factors: Sequence[Factor], named: Mapping[str, Tensor], pack: Pack) -
             raise ValueError("there are no pictures to name parts in; expected at least one")
         real = np.bincount(labels[name], minlength=factor.values)
         clear = np.bincount(shown[sure >= SURE], minlength=factor.values)
-        unclear = max(UNCLEAR, 1 - factor.clear)
         found[f"modes/{name}"] = modes(clear, real, len(shown))
         found[f"divergence/{name}"] = divergence(
             np.append(clear, len(shown) - clear.sum()),
-            np.append((1 - unclear) * real, unclear * real.sum()),
+            np.append(factor.clear * real, (1 - factor.clear) * real.sum()),
         )
         found[f"confidence/{name}"] = float(sure.double().mean())
     if set(LARGE) <= set(trusted):
