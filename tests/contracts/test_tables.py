@@ -19,7 +19,7 @@ from purrtrait.datasets.pack import Pack
 from purrtrait.losses import GAMES, PENALTIES
 from purrtrait.networks import CRITICS, GENERATORS
 from purrtrait.networks.blocks import channels_last
-from purrtrait.objectives import OBJECTIVES
+from purrtrait.objectives import AUGMENTATIONS, OBJECTIVES
 from purrtrait.sampling import LEVELS
 from purrtrait.training import OPTIMISERS, SCHEDULES
 from purrtrait.training.fit import fit
@@ -31,6 +31,7 @@ FACTORIES: dict[str, dict[str, Callable[..., Any]]] = {
     "critics": dict(CRITICS),
     "games": dict(GAMES),
     "penalties": dict(PENALTIES),
+    "augmentations": dict(AUGMENTATIONS),
     "objectives": dict(OBJECTIVES),
     "levels": dict(LEVELS),
     "schedules": dict(SCHEDULES),
@@ -50,7 +51,7 @@ def test_every_option_is_explained_and_typed(table: str, name: str) -> None:
         assert option.meaning, f"{name} does not say what {option.name} means"
 
 
-@pytest.mark.parametrize("name", [*FACTORIES["games"], *FACTORIES["penalties"], *RECIPES, *PARSERS])
+@pytest.mark.parametrize("name", [*GAMES, *PENALTIES, *AUGMENTATIONS, *RECIPES, *PARSERS])
 def test_names_are_plain(name: str) -> None:
     assert name == name.lower().replace("_", "-").replace(" ", "-")
 

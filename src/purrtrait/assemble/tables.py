@@ -13,6 +13,7 @@ from typing import Any
 
 from purrtrait.losses import GAMES, PENALTIES
 from purrtrait.networks import CRITICS, ENCODERS, GENERATORS
+from purrtrait.objectives import AUGMENTATIONS
 from purrtrait.types import Critic, Encoder, Generator, Schedule
 
 Table = Mapping[str, Callable[..., Any]]
@@ -21,13 +22,22 @@ Table = Mapping[str, Callable[..., Any]]
 NETWORKS: dict[object, Table] = {Generator: GENERATORS, Critic: CRITICS, Encoder: ENCODERS}
 
 # These parameters are named in the recipe and looked up; all others are plain options.
-PARTS: dict[str, Table] = {"game": GAMES, "penalty": PENALTIES}
+PARTS: dict[str, Table] = {
+    "game": GAMES,
+    "penalty": PENALTIES,
+    "augmentation": AUGMENTATIONS,
+}
 
 # What the data and the stage say, and no factory's options in a recipe can.
 GIVEN = ("size", "channels", "budget")
 
 # What a recipe need not say about parameters that are things rather than plain values.
-DEFAULTS: dict[str, Any] = {"penalty": "none", "critic_moves": 1.0, "input_noise": 0.0}
+DEFAULTS: dict[str, Any] = {
+    "penalty": "none",
+    "augmentation": "none",
+    "critic_moves": 1.0,
+    "input_noise": 0.0,
+}
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from purrtrait.losses.exchange import Exchange, Fine, Game, Penalty
+from purrtrait.objectives.augmentation import ORDER, Augmentation
 from purrtrait.objectives.relay import Relay, ratio_of_slopes
 from purrtrait.types import (
     Amount,
@@ -38,6 +39,7 @@ class Adversarial(Drawing):
         critic: judges reals and fakes
         game: what each of them loses
         penalty: what the critic pays for being steep
+        augmentation: how pictures are changed before the critic sees them
         penalty_weight: coefficient of the penalty
         penalty_every: the penalty is taken at every so-many-th move of the critic, times as much
         play: who moves when: alternating (fakes reused by the generator), fresh (the generator
@@ -55,6 +57,7 @@ class Adversarial(Drawing):
         critic: Critic,
         game: Game,
         penalty: Penalty,
+        augmentation: Augmentation,
         critic_moves: Schedule,
         input_noise: Schedule,
         penalty_weight: Amount = 1.0,
@@ -76,6 +79,7 @@ class Adversarial(Drawing):
         self.drawer = generator
         self.critic = critic
         self.game = game
+        self.augmentation = augmentation
         self.fine = Fine(penalty, penalty_weight, penalty_every)
         self.critic_moves = critic_moves
         self.input_noise = input_noise
@@ -89,6 +93,7 @@ class Adversarial(Drawing):
 
     def turns(self, now: Progress) -> Sequence[Turn]:
         """The critic's moves and the generator's, in the order of the recipe's play."""
+        self.augmentation.heed(now)
         return self.play(self, now)
 
     def exchange(self, batch: Batch, noise: float) -> Exchange:
@@ -98,8 +103,8 @@ class Adversarial(Drawing):
         fakes = self.drawer(z, batch.prompt)
         return Exchange(
             self.critic,
-            self._noisy(batch.images, batch, noise, "noise on reals"),
-            self._noisy(fakes, batch, noise, "noise on fakes"),
+            self._shown(batch.images, batch, noise, "reals"),
+            self._shown(fakes, batch, noise, "fakes"),
             batch.draw,
             batch.given,
             batch.prompt,
@@ -110,7 +115,8 @@ class Adversarial(Drawing):
         """What the critic loses at its ``move``-th move."""
         losses = {"game": self.game.critic(exchange), **self.fine(exchange, move)}
         costs = {name: loss.mean() for name, loss in losses.items()}
-        return Terms({"critic": costs}, _verdicts(exchange))
+        chance = {"critic/augmentation": self.augmentation.chance.clone()}
+        return Terms({"critic": costs}, _verdicts(exchange) | chance)
 
     def drawn(self, exchange: Exchange) -> Terms:
         """What the generator loses."""
@@ -125,13 +131,11 @@ class Adversarial(Drawing):
         torch._foreach_clamp_min_(list(self.critic.parameters()), -self.clip)
         torch._foreach_clamp_max_(list(self.critic.parameters()), self.clip)
 
-    @staticmethod
-    def _noisy(images: Images, batch: Batch, deviation: float, purpose: str) -> Images:
-        return (
-            images
-            if deviation == 0
-            else images + deviation * batch.draw.normal(images.shape, purpose)
-        )
+    def _shown(self, images: Images, batch: Batch, deviation: float, whose: str) -> Images:
+        shown = self.augmentation(images, batch.draw, whose)
+        if deviation == 0:
+            return shown
+        return shown + deviation * batch.draw.normal(images.shape, f"noise on {whose}")
 
 
 Play = Callable[[Adversarial, Progress], Sequence[Turn]]
@@ -250,6 +254,6 @@ def _verdicts(exchange: Exchange) -> dict[str, Tensor]:
         "verdict/real": real.mean(),
         "verdict/fake": fake.mean(),
         "verdict/distance": real.mean() - fake.mean(),
-        "critic/order": (real > fake).float().mean(),
+        ORDER: (real > fake).float().mean(),
         "critic/noise": real.new_tensor(exchange.noise),
     }

@@ -24,6 +24,7 @@ SCORES = {
     "critic/penalty": "what the critic paid for being steep when that was last due, weighted",
     "critic/order": "share of pairs in which the real is judged above the fake, 0 to 1",
     "critic/noise": "standard deviation of the noise on all that the critic sees",
+    "critic/augmentation": "chance with which a picture is changed before the critic sees it",
     "critic/lr": "the critic's learning rate",
     "generator/game": "what the generator loses in the game, mean over the batch",
     "generator/lr": "the generator's learning rate",
