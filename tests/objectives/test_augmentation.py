@@ -23,11 +23,18 @@ def pictures(count: int) -> Tensor:
     return Draw(0, "test", 0).uniform((count, 3, 8, 8), "pictures", -1, 1)
 
 
+def fixed(*kinds: str, chance: float = 1.0) -> Augmentation:
+    """Changes pictures with a chance that stays."""
+    made: Augmentation = AUGMENTATIONS["differentiable"](lambda now: chance, kinds)
+    made.heed(Progress())
+    return made
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("chance", [0.0, 0.3, 1.0])
 def test_as_many_are_changed_as_the_chance_says(kind: str, chance: float) -> None:
     before = pictures(2000)
-    made = AUGMENTATIONS["differentiable"](kinds=(kind,), chance=chance)
+    made = fixed(kind, chance=chance)
     after = made(before, Draw(0, "test", 1), "reals")
     changed = ((after - before).abs().flatten(1).amax(1) > 1e-4).double().mean()
     # Of 8 pixels none or one, in both directions: so rounded, every fourth translation is none.
@@ -41,7 +48,7 @@ def test_pictures_stay_where_nothing_is_augmented() -> None:
 
 
 def test_changes_follow_from_the_place_in_training() -> None:
-    made = AUGMENTATIONS["differentiable"](kinds=tuple(KINDS))
+    made = fixed(*KINDS)
     before = pictures(6)
 
     def seen(position: int, purpose: str) -> Tensor:
@@ -53,7 +60,7 @@ def test_changes_follow_from_the_place_in_training() -> None:
 
 
 def test_two_processes_see_what_one_would_see() -> None:
-    made = AUGMENTATIONS["differentiable"](kinds=tuple(KINDS))
+    made = fixed(*KINDS)
     before = pictures(6)
     whole = made(before, Draw(1, "base", 4), "reals")
     shares = [Share(rank, 2) for rank in range(2)]
@@ -63,7 +70,7 @@ def test_two_processes_see_what_one_would_see() -> None:
 
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="colour, translation, cutout, geometric; expected some"):
-        AUGMENTATIONS["differentiable"](kinds=("sepia",))
+        fixed("sepia")
 
 
 @pytest.mark.parametrize("play", ["alternating", "fresh", "simultaneous", "shared"])
@@ -71,7 +78,7 @@ def test_the_critic_sees_only_changed_pictures(play: str, kittens: Pack) -> None
     """With colours turned off, nothing that it is shown has any."""
     settings = {**PLAIN, "play": play, "augmentation": "differentiable", "game": "relativistic"}
     state = helpers.state(helpers.recipe("dcgan", settings), kittens)
-    state.objective.augmentation = Grey()
+    state.objective.augmentation = Grey(())
     seen: list[Tensor] = []
     state.objective.players()["critic"].register_forward_pre_hook(
         lambda module, given: seen.append(given[0].detach().clone())
@@ -105,6 +112,31 @@ def test_the_generator_learns_through_the_change(kittens: Pack) -> None:
     assert len(slopes) == len(state.parameters["generator"])
     assert all(float(slope.abs().sum()) > 0 for slope in slopes)
     assert now.scores["critic/augmentation"] == 1
+
+
+def test_the_chance_may_follow_the_rounds(kittens: Pack) -> None:
+    """A pack of 40 goes by every five steps of eight."""
+    chance = "{name='rounds', start=0, end=1, first=1, last=3}"
+    settings = {"augmentation": "differentiable", "chance": chance}
+    state = helpers.state(helpers.recipe("dcgan", settings), kittens)
+    steps = itertools.islice(fit(state, 10**9), 3 * state.round_images // 8 + 1)
+    found = [(now.round, now.scores["critic/augmentation"]) for now in steps]
+    # The chance is that with which the step began.
+    began = [0, *(number for number, _ in found[:-1])]
+    assert [chance for _, chance in found] == [min(1, max(0, (n - 1) / 2)) for n in began]
+    assert found[-1][1] == 1
+
+
+@pytest.mark.parametrize("chance", [-0.1, 1.5])
+def test_a_chance_is_one(chance: float, kittens: Pack) -> None:
+    settings = {"augmentation": "differentiable", "chance": str(chance)}
+    if chance < 0:
+        with pytest.raises(ValueError, match="greater than or equal to 0"):
+            helpers.recipe("dcgan", settings)
+        return
+    state = helpers.state(helpers.recipe("dcgan", settings), kittens)
+    with pytest.raises(ValueError, match=r"1\.5; expected 0 to 1"):
+        next(fit(state, 10**9))
 
 
 def told(made: Adaptive, orders: list[float], start: int = 0) -> list[float]:

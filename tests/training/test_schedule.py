@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from purrtrait.training.schedule import bursts, constant, decay, ending, linear
+from purrtrait.training.schedule import bursts, constant, decay, ending, linear, rounds
 from purrtrait.types import Progress
 
 
@@ -42,8 +42,16 @@ def test_ending_waits_for_the_last_share_of_the_budget() -> None:
         ending(1, 0, share=1.5, budget=10)
 
 
+def test_rounds_are_counted_whatever_their_length() -> None:
+    chance = rounds(0.0, 0.8, first=4, last=8)
+    found = [chance(Progress(round=n, images_seen=n)) for n in (0, 4, 5, 6, 8, 50)]
+    assert found == pytest.approx([0, 0, 0.2, 0.4, 0.8, 0.8])
+
+
 def test_impossible_ones_are_refused_in_words() -> None:
     with pytest.raises(ValueError, match="expected more than its beginning"):
         linear(1, 0, until_images=5, from_images=5)
+    with pytest.raises(ValueError, match="expected more than its beginning"):
+        rounds(1, 0, first=5, last=5)
     with pytest.raises(ValueError, match="at least 1"):
         decay(1, 0.5, every_images=0)

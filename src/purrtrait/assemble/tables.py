@@ -35,6 +35,7 @@ GIVEN = ("size", "channels", "budget")
 DEFAULTS: dict[str, Any] = {
     "penalty": "none",
     "augmentation": "none",
+    "chance": 1.0,
     "critic_moves": 1.0,
     "input_noise": 0.0,
 }

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from purrtrait.images.augment import KINDS
-from purrtrait.types import Chance, Count, Draw, Images, Progress
+from purrtrait.types import Chance, Count, Draw, Images, Progress, Schedule
 
 ORDER = "critic/order"  # how often the critic was right in the last step, 0 to 1
 USUAL = ("colour", "translation")
@@ -26,7 +26,7 @@ class Augmentation(nn.Module, ABC):
     chance: Tensor
     __call__: Callable[..., Images]
 
-    def __init__(self, kinds: Sequence[str] = (), chance: float = 0.0) -> None:
+    def __init__(self, kinds: Sequence[str]) -> None:
         super().__init__()
         unknown = [kind for kind in kinds if kind not in KINDS]
         if unknown:
@@ -35,7 +35,7 @@ class Augmentation(nn.Module, ABC):
                 f"'{unknown[0]}'"
             )
         self.kinds = tuple(kinds)
-        self.register_buffer("chance", torch.tensor(float(chance)))
+        self.register_buffer("chance", torch.zeros(()))
 
     def forward(self, images: Images, draw: Draw, purpose: str) -> Images:
         """The images (B, C, H, W), each changed by each kind with the chance that stands now."""
@@ -52,23 +52,28 @@ class Augmentation(nn.Module, ABC):
 
 
 class Differentiable(Augmentation):
-    """Always the same chance (Zhao et al. 2020, "Differentiable augmentation", equations 4 and 5).
+    """A chance that is given (Zhao et al. 2020, "Differentiable augmentation", equations 4 and 5).
 
     Args:
+        chance: the chance of each change for each picture, 0 to 1, a number or a schedule
         kinds: which changes: colour, translation, cutout, geometric
-        chance: the chance of each change for each picture
     """
 
-    def __init__(self, kinds: tuple[str, ...] = USUAL, chance: Chance = 1.0) -> None:
-        super().__init__(kinds, chance)
+    def __init__(self, chance: Schedule, kinds: tuple[str, ...] = USUAL) -> None:
+        super().__init__(kinds)
+        self.given = chance
 
     def heed(self, now: Progress) -> None:
-        """Stay as it is."""
+        """Take the chance that stands now."""
+        chance = self.given(now)
+        if not 0 <= chance <= 1:
+            raise ValueError(f"the chance of augmentation is {chance:g}; expected 0 to 1")
+        self.chance.fill_(chance)
 
 
 def none() -> Augmentation:
     """The pictures as they are."""
-    return Differentiable(kinds=(), chance=0.0)
+    return Differentiable(lambda now: 0.0, kinds=())
 
 
 class Adaptive(Augmentation):

@@ -75,6 +75,30 @@ def ending(start: Amount, end: Amount, share: Chance, budget: int) -> Schedule:
     )
 
 
+def rounds(start: Amount, end: Amount, last: Count, first: Annotated[int, Ge(0)] = 0) -> Schedule:
+    """From one number to another in a straight line, as the pack goes by again and again.
+
+    For what keeps a critic from knowing pictures by heart: small packs need it early, large ones
+    late or never.
+
+    Args:
+        start: the number up to the round first
+        end: the number from the round last on
+        last: times that the pack has gone by when it arrives
+        first: times that the pack has gone by when it sets out
+    """
+    if last <= first:
+        raise ValueError(
+            f"a schedule by rounds ends at {last}; expected more than its beginning, {first}"
+        )
+
+    def value(now: Progress) -> float:
+        way = (now.round - first) / (last - first)
+        return start + (end - start) * min(1.0, max(0.0, way))
+
+    return value
+
+
 def bursts(
     usual: Amount, burst: Amount, first: int = 25, every: Count = 500, player: str = "generator"
 ) -> Schedule:
@@ -103,5 +127,6 @@ SCHEDULES: dict[str, Callable[..., Schedule]] = {
     "linear": linear,
     "decay": decay,
     "ending": ending,
+    "rounds": rounds,
     "bursts": bursts,
 }
