@@ -37,6 +37,7 @@ def neighbours(
     from purrtrait.console import Tasks
 
     pack = judging.open_pack(path, against)
+    place = studio.place(out, f"{path.resolve().name}-neighbours")
     tasks = Tasks()
     with trainer.own_torch(asked["threads"] or machine.threads()):
         made = copying.pairs(
@@ -50,5 +51,5 @@ def neighbours(
             tasks.report,
         )
     tasks.close()
-    files = copying.write(made, pack, studio.place(out, f"{path.resolve().name}-neighbours"))
+    files = copying.write(made, pack, place)
     show({"chosen": made.chosen, **{name: str(file) for name, file in files.items()}}, as_json)
