@@ -1,15 +1,19 @@
-"""Writes the pages that follow from the code: docs/recipes.md, and the table in docs/scores.md."""
+"""Writes the pages that follow from the code and from what arenas came to."""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from purrtrait import config
 from purrtrait.assemble.options import Option, find, listed
 from purrtrait.config import Recipe
+from purrtrait.evaluation.judgement import number
 from purrtrait.training import SCHEDULES
 from purrtrait.training.record import SCORES
 
@@ -31,13 +35,29 @@ schedule: {schedules}.
 """
 
 
+LEADERBOARDS_HEAD = """\
+<!-- Written by docs/generate.py from docs/leaderboards/*.json: do not change it here. -->
+
+# Leaderboards
+
+What the recipes that come with purrtrait draw after the same counted arithmetic. The
+[arena](arena.md) held them, and says what the columns mean. All scores are those of 1,000 samples
+against 1,000 held-out pictures, as EfficientNet-Lite0 sees them (see [Scores](scores.md)); ± is the
+standard deviation over seeds. Distances are better when lower, the other scores when higher.
+"""
+
+# What must be the same of leaderboards that are joined, or their scores could not be compared.
+ALIKE = ("budget of each training", "pack", "pictures", "scored by")
+
+
 def pages() -> dict[Path, str]:
     """Every page that is written here, by its path, with its whole text."""
     scores = HERE / "scores.md"
-    return {
+    made = {
         HERE / "recipes.md": recipes(),
         scores: with_table(scores.read_text(encoding="utf-8")),
     }
+    return made | ({HERE / "leaderboards.md": leaderboards()} if packs() else {})
 
 
 def recipes() -> str:
@@ -118,6 +138,101 @@ def cell(text: str) -> str:
 def sentence(text: str) -> str:
     """The text with a capital at its beginning and a stop at its end."""
     return text[:1].upper() + text[1:] + "." * (not text.endswith("."))
+
+
+@dataclass(frozen=True)
+class Joined:
+    """What several arenas on one pack under one budget came to."""
+
+    title: str
+    facts: Mapping[str, str]
+    floor: float
+    recipes: Mapping[str, Sequence[Mapping[str, Any]]]  # the trainings of each
+    about: Mapping[str, Mapping[str, Any]]
+
+
+def leaderboards() -> str:
+    """The page of all leaderboards."""
+    return "\n".join([LEADERBOARDS_HEAD, *("\n".join(lines(joined(path))) for path in packs())])
+
+
+def packs() -> list[Path]:
+    """The folders of leaderboards, one for each pack and budget."""
+    return sorted({file.parent for file in (HERE / "leaderboards").glob("*/*.json")})
+
+
+def joined(path: Path) -> Joined:
+    """The leaderboards in a folder as one; ValueError where they cannot be compared."""
+    boards = [json.loads(file.read_text("utf-8")) for file in sorted(path.glob("*.json"))]
+    first = boards[0]["facts"]
+    trainings: dict[str, list[Mapping[str, Any]]] = {}
+    about: dict[str, Mapping[str, Any]] = {}
+    for board in boards:
+        for name in ALIKE:
+            if board["facts"][name] != first[name]:
+                raise ValueError(f"{path}: {name} is {board['facts'][name]} and {first[name]}")
+        for entry in board["leaderboard"]:
+            name, ended = entry["recipe"], [t for t in entry["trainings"] if t["scores"]]
+            kept = about.setdefault(name, entry)
+            if (kept["images"], kept["parameters"]) != (entry["images"], entry["parameters"]):
+                raise ValueError(f"{path}: the recipe {name} is not the same everywhere")
+            trainings.setdefault(name, []).extend(ended)
+    for name, ended in trainings.items():
+        seeds = [training["seed"] for training in ended]
+        if len(set(seeds)) < len(seeds):
+            raise ValueError(f"{path}: {name} has a seed twice")
+    floor = next(board["floor"] for board in boards if board["floor"] is not None)
+    return Joined(path.name, first, floor, {n: t for n, t in trainings.items() if t}, about)
+
+
+HEADS = (
+    "recipe",
+    "Frechet distance",
+    "of each seed",
+    "precision",
+    "recall",
+    "coverage",
+    "images",
+    "GFLOP/picture",
+    "parameters",
+)
+
+
+def lines(board: Joined) -> Iterator[str]:
+    """Table and facts of one pack, the best recipe first."""
+    yield f"## {board.title}"
+    yield ""
+    yield f"| {' | '.join(HEADS)} |"
+    yield "|---" * len(HEADS) + "|"
+    ranked = sorted(board.recipes, key=lambda name: mean(board.recipes[name], "frechet"))
+    for name in ranked:
+        yield f"| {' | '.join(cells(name, board.recipes[name], board.about[name]))} |"
+    yield ""
+    yield f"Real training pictures in the place of samples get {number(board.floor)}."
+    yield ""
+    yield from (f"- {name}: {board.facts[name]}" for name in ALIKE)
+    yield ""
+
+
+def cells(
+    name: str, trainings: Sequence[Mapping[str, Any]], about: Mapping[str, Any]
+) -> Iterator[str]:
+    """The line of a recipe."""
+    distances = {t["seed"]: t["scores"]["frechet"] for t in trainings}
+    found = [distances[seed] for seed in sorted(distances)]
+    deviation = f" ± {number(statistics.stdev(found))}" if len(found) > 1 else ""
+    yield f"`{name}`"
+    yield f"{number(statistics.fmean(found))}{deviation}"
+    yield ", ".join(map(number, found))
+    yield from (f"{mean(trainings, score):.2f}" for score in ("precision", "recall", "coverage"))
+    yield f"{about['images']:,}"
+    yield f"{about['gflop_per_image']:.3g}"
+    yield f"{sum(about['parameters'].values()):,}"
+
+
+def mean(trainings: Sequence[Mapping[str, Any]], score: str) -> float:
+    """The mean of a score."""
+    return statistics.fmean(training["scores"][score] for training in trainings)
 
 
 if __name__ == "__main__":

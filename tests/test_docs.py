@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -26,6 +27,7 @@ def _generate() -> ModuleType:
     spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look for it
     spec.loader.exec_module(module)
     return module
 
@@ -35,14 +37,65 @@ def generate() -> ModuleType:
     return _generate()
 
 
-@pytest.mark.parametrize("name", ["recipes.md", "scores.md"])
-def test_generated_pages_are_fresh(generate: ModuleType, name: str) -> None:
-    pages = {path.name: text for path, text in generate.pages().items()}
-    assert (DOCS / name).read_text("utf-8") == pages[name], f"docs/{name} is stale: {FRESHEN}"
+def test_generated_pages_are_fresh(generate: ModuleType) -> None:
+    pages = generate.pages()
+    assert {"recipes.md", "scores.md"} <= {path.name for path in pages}
+    for path, text in pages.items():
+        assert path.read_text("utf-8") == text, f"docs/{path.name} is stale: {FRESHEN}"
 
 
-def test_every_generated_page_is_tested(generate: ModuleType) -> None:
-    assert {path.name for path in generate.pages()} == {"recipes.md", "scores.md"}
+def board(seeds: dict[str, dict[int, float]], **facts: str) -> str:
+    """A leaderboard.json with the Frechet distance of each seed of each recipe."""
+    said = dict.fromkeys(["budget of each training", "pack", "pictures", "scored by"], "the same")
+    entries = [
+        {
+            "recipe": name,
+            "images": 1000,
+            "gflop_per_image": 0.25,
+            "parameters": {"generator": 30, "critic": 20},
+            "trainings": [
+                {
+                    "seed": seed,
+                    "scores": {
+                        "frechet": distance,
+                        "precision": 0.5,
+                        "recall": 0.25,
+                        "coverage": 1.0,
+                    },
+                }
+                for seed, distance in distances.items()
+            ],
+        }
+        for name, distances in seeds.items()
+    ]
+    return json.dumps({"facts": said | facts, "floor": 27.4, "leaderboard": entries})
+
+
+def test_leaderboards_of_several_arenas_are_joined(generate: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "1.json").write_text(board({"poor": {1: 400}, "good": {1: 200}}))
+    (tmp_path / "2.json").write_text(board({"good": {3: 230, 2: 260}, "none": {}}))
+    text = "\n".join(generate.lines(generate.joined(tmp_path)))
+    good, poor = (line for line in text.splitlines() if line.startswith("| `"))
+    assert good == "| `good` | 230 ± 30 | 200, 260, 230 | 0.50 | 0.25 | 1.00 | 1,000 | 0.25 | 50 |"
+    assert poor.startswith("| `poor` | 400 | 400 |")
+    assert "get 27.4." in text
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        (board({"good": {2: 1}}, pack="another"), "pack is another and the same"),
+        (board({"good": {1: 1}}), "a seed twice"),
+        (board({"good": {2: 1}}).replace("1000", "999"), "not the same everywhere"),
+    ],
+)
+def test_leaderboards_that_cannot_be_compared_are_not_joined(
+    generate: ModuleType, tmp_path: Path, other: str, reason: str
+) -> None:
+    (tmp_path / "1.json").write_text(board({"good": {1: 200}}))
+    (tmp_path / "2.json").write_text(other)
+    with pytest.raises(ValueError, match=reason):
+        generate.joined(tmp_path)
 
 
 def test_every_recipe_is_shown() -> None:
