@@ -182,7 +182,7 @@ def test_names_within_the_page_are_distinct(page: Page) -> None:
 @pytest.mark.parametrize("count", [0, 1, 2, 39, 40])
 def test_any_number_of_rows(count: int) -> None:
     page = Page(report.render(contents(rows(count))))
-    assert len(page.named("svg")) == (10 if count else 0)
+    assert len(page.named("svg")) == (11 if count else 0)
     assert ("No scores were written down yet" in page.text) == (count == 0)
     assert ("running mean" in page.text) == (count >= 40)
 
@@ -237,7 +237,7 @@ def test_incidents_are_listed_and_safe() -> None:
 def test_stages_have_panels_and_values_of_their_own() -> None:
     page = Page(report.render(contents(rows(2, "coarse") + rows(3, "fine"))))
     assert "Stage coarse" in page.text and "Stage fine" in page.text
-    assert len(page.named("svg")) == 20 and len(page.named("table")) == 2
+    assert len(page.named("svg")) == 22 and len(page.named("table")) == 2
     assert "12,800 images of the stage coarse" in page.text
 
 

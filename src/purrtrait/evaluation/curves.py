@@ -88,7 +88,7 @@ GROUPS = (
         "What the critic knows by heart",
         "How often it puts a real picture above a fake: one that it is trained on, and one that it "
         "has never seen. Where the two come apart, it has learnt its own pictures by heart, and "
-        "more of them are needed.",
+        "more of them are needed, or augmentation.",
         ("score/order-*",),
         NEVER,
     ),
@@ -122,6 +122,12 @@ GROUPS = (
     ),
     Group("Learning rates", "How large a step each player takes.", ("*/lr",), NEVER),
     Group("Noise", "How much noise is laid over what the critic sees.", ("*/noise",), NEVER),
+    Group(
+        "Augmentation",
+        "How often pictures, reals and fakes alike, are changed before the critic sees them.",
+        ("critic/augmentation",),
+        NEVER,
+    ),
     Group("Other scores", "What else was written down.", ("*",)),
 )
 
