@@ -1,11 +1,15 @@
-"""What this machine offers: devices by name, and how many threads are really ours."""
+"""What this machine offers: devices, threads that are really ours, and stop signals."""
 
 from __future__ import annotations
 
 import difflib
 import os
 import platform
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 import torch
 
@@ -98,3 +102,17 @@ def processor() -> str:
 def first() -> bool:
     """Whether this is the process that writes files: the only one, or rank 0 of several."""
     return os.environ.get("RANK", "0") == "0"
+
+
+@contextmanager
+def heard(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM go to the handler meanwhile, and afterwards to whom they went before."""
+    try:
+        before = {s: signal.signal(s, handler) for s in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not the main thread: whoever owns that owns the signals
+        before = {}
+    try:
+        yield
+    finally:
+        for number, former in before.items():
+            signal.signal(number, former)

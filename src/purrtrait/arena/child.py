@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import TypeAlias
+
+from purrtrait import machine
 
 Command: TypeAlias = Callable[[Sequence[str]], int]  # words of the command line -> exit code
 
@@ -35,7 +35,7 @@ def purrtrait(words: Sequence[str]) -> int:
         for child in children:
             child.send_signal(number)
 
-    with _handled(hand_on):
+    with machine.heard(hand_on):
         # In a group of its own, or Ctrl-C in a terminal would reach it twice, which means: at once.
         child = subprocess.Popen(
             [sys.executable, "-m", "purrtrait", *words],
@@ -49,16 +49,3 @@ def purrtrait(words: Sequence[str]) -> int:
     if heard:
         raise Stopped(heard[0])
     return code
-
-
-@contextmanager
-def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    try:
-        before = {s: signal.signal(s, handler) for s in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # not the main thread: whoever owns that owns the signals
-        before = {}
-    try:
-        yield
-    finally:
-        for number, former in before.items():
-            signal.signal(number, former)

@@ -12,7 +12,7 @@ import numpy as np
 from purrtrait.datasets.pack import HELD_OUT, TRAIN, Pack
 from purrtrait.evaluation import features, parts
 from purrtrait.evaluation.features import Extractor
-from purrtrait.evaluation.judgement import CEILINGS, Judgement, Score
+from purrtrait.evaluation.judgement import Judgement, Score, beside
 from purrtrait.evaluation.neighbours import Memorisation, memorisation
 from purrtrait.evaluation.pixels import Pixels, mirrored
 from purrtrait.evaluation.reference import Reference, Report, errors, heard, scores, silent
@@ -38,16 +38,7 @@ def judge(
     reals = reference.features(rows, report)
     samples = features.extract(extractor, pixels, heard(report, "features of the samples"))
     values, spread = scores(reals, samples), errors(reals, samples, report)
-    floor, *worse = reference.bounds(reals, values, report).values()
-    found = {
-        name: Score(
-            value,
-            spread[name],
-            floor[name],
-            {what: bad[name] for what, bad in zip(CEILINGS, worse, strict=True)},
-        )
-        for name, value in values.items()
-    }
+    found = beside(values, spread, reference.bounds(reals, values, report))
     named = parts.judge(pixels, reference, report)
     copying = _copying(reference, pixels, report)
     return Judgement(

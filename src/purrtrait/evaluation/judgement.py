@@ -31,6 +31,20 @@ class Score:
     ceilings: Mapping[str, float] = field(default_factory=dict)
 
 
+def beside(
+    values: Mapping[str, float],
+    errors: Mapping[str, float],
+    bounds: Mapping[str, Mapping[str, float]],
+) -> dict[str, Score]:
+    """Scores by name, each with its error and its bounds: the floor comes first, then CEILINGS."""
+    floor, *worse = bounds.values()
+    ceilings = {
+        name: {what: bad[name] for what, bad in zip(CEILINGS, worse, strict=True)}
+        for name in values
+    }
+    return {n: Score(v, errors[n], floor[n], ceilings[n]) for n, v in values.items()}
+
+
 @dataclass(frozen=True)
 class Judgement:
     """Scores of some pictures against the held-out part of a pack, and how to come by them again.

@@ -9,7 +9,7 @@ import numpy as np
 
 from purrtrait.evaluation import factor_network, factors, features
 from purrtrait.evaluation.factors import Factor, Namer
-from purrtrait.evaluation.judgement import CEILINGS, Score
+from purrtrait.evaluation.judgement import Score, beside
 from purrtrait.evaluation.reference import (
     Bounds,
     Reference,
@@ -43,17 +43,7 @@ def judge(pixels: np.ndarray, reference: Reference, report: Report) -> Parts:
     named = namer(pixels)
     values = factors.scores(namer.factors, named, pack)
     errors = factors.errors(namer.factors, named, pack)
-    floor, *worse = _bounds(namer, values, reference).values()
-    found = {
-        name: Score(
-            value,
-            errors[name],
-            floor[name],
-            {what: bad[name] for what, bad in zip(CEILINGS, worse, strict=True)},
-        )
-        for name, value in values.items()
-    }
-    return Parts(found, notes)
+    return Parts(beside(values, errors, _bounds(namer, values, reference)), notes)
 
 
 def _notes(known: tuple[Factor, ...]) -> tuple[str, ...]:

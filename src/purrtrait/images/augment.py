@@ -39,8 +39,10 @@ def colour(images: Images, numbers: Tensor, on: Tensor) -> Images:
     """Brightness, saturation and contrast of each picture, in this order."""
     brightness, saturation, contrast = (numbers * on)[:, :, None, None, None].unbind(1)
     images = images + BRIGHTNESS * brightness
-    images = _from(images.mean(1, keepdim=True), images, 1 + SATURATION * saturation)
-    return _from(images.mean((1, 2, 3), keepdim=True), images, 1 + CONTRAST * contrast)
+    grey = images.mean(1, keepdim=True)
+    images = torch.lerp(grey, images, 1 + SATURATION * saturation)
+    middle = images.mean((1, 2, 3), keepdim=True)
+    return torch.lerp(middle, images, 1 + CONTRAST * contrast)
 
 
 def translation(images: Images, numbers: Tensor, on: Tensor) -> Images:
@@ -93,7 +95,3 @@ KINDS: dict[str, Kind] = {
     "cutout": Kind(cutout, 2),
     "geometric": Kind(geometric, 2),
 }
-
-
-def _from(middle: Tensor, images: Images, factor: Tensor) -> Images:
-    return torch.lerp(middle, images, factor)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from typing import Annotated
 
 import torch
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 from purrtrait.images.augment import KINDS
@@ -98,7 +100,7 @@ class Adaptive(Augmentation):
     def __init__(
         self,
         kinds: tuple[str, ...] = USUAL,
-        target: float = 0.6,
+        target: Annotated[float, Ge(-1), Le(1)] = 0.6,
         images: Count = 500_000,
         every: Count = 4,
         most: Chance = 0.8,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from purrtrait import machine
 from purrtrait.training import checkpoint, cluster, collapse, record
 from purrtrait.training.fit import fit
 from purrtrait.training.guard import Diverged, Guard
@@ -50,15 +50,8 @@ def signals(stop: Stop) -> Iterator[None]:
         stop.signal = number
         log.warning("stopping after this step, with a checkpoint (once more: at once, without)")
 
-    try:
-        before = {s: signal.signal(s, ask) for s in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # not the main thread: whoever owns that owns the signals
-        before = {}
-    try:
+    with machine.heard(ask):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @dataclass(frozen=True)
