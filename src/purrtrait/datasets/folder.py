@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
-from purrtrait.datasets.photo import Collection, Photo, Wanted, decode
+from purrtrait.datasets.photo import Collection, Photo, Wanted, look
 from purrtrait.types import Draw
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".pgm", ".ppm", ".gif"})
+COPY = re.compile(r"((?:.*/)?\d{6})_\d{3}\.jpg", re.DOTALL)  # as images.written names them
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
-class _Entry:
-    name: str  # relative to the folder, POSIX
+class Entry:
+    """A file below a folder; ``name`` is its path relative to the folder, POSIX."""
+
+    name: str
     path: Path
     size_bytes: int
     modified_nanoseconds: int
@@ -31,18 +38,30 @@ def parse_folder(wanted: Wanted) -> Collection:
     assert wanted.source is not None, "the table says that this parser needs a source"
     root = wanted.source
     _expect_folder(root)
-    entries = sorted(_walk(root, "", set()), key=lambda entry: entry.name)
+    entries = files_below(root, SUFFIXES)
     if not entries:
         raise ValueError(
             f"No picture in {root} or the folders in it: expected files that end in "
             f"{' '.join(sorted(SUFFIXES))}. Name the folder that holds them."
         )
-    chosen = _sample(entries, wanted)
+    chosen = sample(entries, wanted)
     return Collection(
         count=len(chosen),
-        fingerprint=_fingerprint(entries),
-        photos=(Photo(entry.name, partial(decode, entry.path)) for entry in chosen),
+        fingerprint=fingerprint(entries),
+        photos=(
+            Photo(entry.name, partial(look, entry.path), group=photo_of(entry.name))
+            for entry in chosen
+        ),
     )
+
+
+def photo_of(name: str) -> str:
+    """The group of a picture: for an augmented copy, IIIIII_AAA.jpg, what its copies share.
+
+    Copies of a photo must not be divided between training and scores. Empty for all others.
+    """
+    found = COPY.fullmatch(name)
+    return found[1] if found else ""
 
 
 def _expect_folder(root: Path) -> None:
@@ -50,16 +69,23 @@ def _expect_folder(root: Path) -> None:
         raise ValueError(f"There is no folder {root}: check the path.")
     if not root.is_dir():
         raise ValueError(
-            f"{root} is a file, expected a folder of pictures: unpack it first if it is an "
-            f"archive, or name the folder {root.parent} that it lies in."
+            f"{root} is a file, expected a folder of pictures: use the parser archive if it is "
+            f"one, or name the folder {root.parent} that it lies in."
         )
 
 
-def _walk(folder: Path, prefix: str, seen: set[tuple[int, int]]) -> Iterator[_Entry]:
-    """Every picture once: what was seen under another name (a link, a loop) is passed over.
+def files_below(root: Path, suffixes: Set[str]) -> list[Entry]:
+    """List the files below a folder whose names end in one of ``suffixes``, sorted by name.
 
-    One photo under two names could end in both splits.
+    Each comes once: what was seen under another name (a link, a loop) is passed over, as one photo
+    under two names could end in both splits. Hidden files are passed over too.
     """
+    return sorted(_walk(root, "", suffixes, set()), key=lambda entry: entry.name)
+
+
+def _walk(
+    folder: Path, prefix: str, suffixes: Set[str], seen: set[tuple[int, int]]
+) -> Iterator[Entry]:
     if _again(folder.stat(), seen):
         return
     for entry in _entries(folder):
@@ -67,12 +93,12 @@ def _walk(folder: Path, prefix: str, seen: set[tuple[int, int]]) -> Iterator[_En
             continue  # hidden, or a link to nothing
         name = prefix + entry.name
         if entry.is_dir():
-            yield from _walk(Path(entry.path), name + "/", seen)
-        elif entry.is_file() and Path(entry.name).suffix.lower() in SUFFIXES:
+            yield from _walk(Path(entry.path), name + "/", suffixes, seen)
+        elif entry.is_file() and Path(entry.name).suffix.lower() in suffixes:
             # Not entry.stat(): on Windows it does not know the file's number.
             status = Path(entry.path).stat()
             if not _again(status, seen):
-                yield _Entry(name, Path(entry.path), status.st_size, status.st_mtime_ns)
+                yield Entry(name, Path(entry.path), status.st_size, status.st_mtime_ns)
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
@@ -94,14 +120,15 @@ def _again(status: os.stat_result, seen: set[tuple[int, int]]) -> bool:
     return before
 
 
-def _sample(entries: list[_Entry], wanted: Wanted) -> list[_Entry]:
-    if wanted.count is None or wanted.count >= len(entries):
-        return entries
-    order = Draw(wanted.seed, "prepare", 0).permutation(len(entries), "sample")
-    return [entries[row] for row in sorted(order[: wanted.count])]
+def sample(found: Sequence[Item], wanted: Wanted) -> Sequence[Item]:
+    """Draw as many as are wanted, keyed by the seed, in the order in which they were found."""
+    if wanted.count is None or wanted.count >= len(found):
+        return found
+    order = Draw(wanted.seed, "prepare", 0).permutation(len(found), "sample")
+    return [found[row] for row in sorted(order[: wanted.count])]
 
 
-def _fingerprint(entries: list[_Entry]) -> str:
+def fingerprint(entries: Sequence[Entry]) -> str:
     """Return a digest of names, sizes and times: cheap, and different when a file is."""
     digest = hashlib.sha256()
     for entry in entries:

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from purrtrait.datasets.photo import Collection, Photo, Wanted
+from purrtrait.datasets.photo import Collection, Photo, Wanted, drawn
 from purrtrait.images.resize import cut_out, sums_down
 
 WHITE = 255.0
@@ -170,7 +170,7 @@ def _photos(name: str, wanted: Wanted, count: int) -> Iterator[Photo]:
         for picture, values in zip(parts.composite(indices), indices.tolist(), strict=True):
             yield Photo(
                 f"{FAMILIES[name].singular}-{number:07d}",
-                partial(np.copy, picture),
+                drawn(partial(np.copy, picture)),
                 dict(zip(layers, values, strict=True)),
             )
             number += 1

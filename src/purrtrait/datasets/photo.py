@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO, NamedTuple, TypeAlias
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+
+from purrtrait.images.align import Face
 
 # Named, so that a file that lies about its name never reaches the decoders of rarer formats.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "PPM", "GIF")
@@ -36,16 +38,63 @@ class Unreadable(Exception):  # noqa: N818 - it is said of a photo, not of the p
         self.reason = reason
 
 
+class Picture(NamedTuple):
+    """Pixels uint8 (H, W, 3) of a photo of ``width`` and ``height``.
+
+    Their sides are 1 / ``shrunk`` of the photo's own, rounded up.
+    """
+
+    pixels: np.ndarray
+    width: int
+    height: int
+    shrunk: int = 1
+
+
+Shrink: TypeAlias = Callable[[int, int], int]  # (width, height) of a photo -> 1, 2, 4 or 8
+
+
+def whole(width: int, height: int) -> int:
+    """Ask for a photo in its own size."""
+    return 1
+
+
+def unchanged(face: Face, width: int, height: int) -> Face:
+    """Take a face as it is said to be."""
+    return face
+
+
 @dataclass(frozen=True)
 class Photo:
-    """One picture of a source; ``read`` gives uint8 (H, W, 3) or raises ``Unreadable``.
+    """One picture of a source; ``look`` gives its pixels or raises ``Unreadable``.
 
-    ``labels`` are small numbers that are known about it, by name.
+    ``look`` is told the largest factor by which the picture may be smaller than the photo, once its
+    size is known; where the file's format allows it (JPEG), it is then decoded at that size, which
+    takes a fraction of the time. ``labels`` are small numbers that are known about it, by name;
+    ``face`` says where in the photo its face is, once ``adjust`` was told the photo's width and
+    height. Photos of one ``group`` (a person's) are never divided between training and scores; an
+    empty one is the photo's own.
     """
 
     name: str
-    read: Callable[[], np.ndarray]
+    look: Callable[[Shrink], Picture]
     labels: Mapping[str, int] = field(default_factory=dict)
+    face: Face | None = None
+    adjust: Callable[[Face, int, int], Face] = unchanged
+    group: str = ""
+
+    def read(self) -> np.ndarray:
+        """Pixels uint8 (H, W, 3) in the photo's own size, or ``Unreadable``."""
+        return self.look(whole).pixels
+
+
+def drawn(draw: Callable[[], np.ndarray]) -> Callable[[Shrink], Picture]:
+    """Look at pixels that are drawn and never smaller."""
+
+    def look_at(shrink: Shrink) -> Picture:
+        pixels = draw()
+        return Picture(pixels, pixels.shape[1], pixels.shape[0])
+
+    return look_at
 
 
 @dataclass(frozen=True)
@@ -84,7 +133,10 @@ class ParserEntry:
     """A row of the table of parsers.
 
     ``default_count`` of None means all photos of the source; ``flip_natural`` says whether a mirror
-    image is as likely as the picture; ``credit`` names whose pictures these are.
+    image is as likely as the picture; ``credit`` names whose pictures these are. ``align`` is the
+    alignment that suits them, and ``knows`` names the points of a face that come with them.
+    ``screens`` are what they have to pass if nothing else is asked for. Among ``photographs`` there
+    may be copies, which are looked for; drawings are alike by nature.
     """
 
     parse: Parser
@@ -92,6 +144,10 @@ class ParserEntry:
     default_count: int | None
     flip_natural: bool
     credit: str
+    align: str = "none"
+    knows: frozenset[str] = frozenset()
+    screens: tuple[str, ...] = ()
+    photographs: bool = False
 
 
 _WARNINGS = threading.Lock()  # the list of warning filters is shared by all threads
@@ -107,15 +163,21 @@ _TURNS = {
 }
 _ORIENTATION = 0x0112  # the EXIF tag
 _UPRIGHT = 1
+LYING = 4  # orientations above it exchange width and height
 
 
 def decode(source: Path | BinaryIO) -> np.ndarray:
-    """Return the picture in a file as uint8 (H, W, 3) RGB, turned upright by its EXIF, on white.
+    """Return the picture in a file as uint8 (H, W, 3) RGB; see ``look``."""
+    return look(source, whole).pixels
+
+
+def look(source: Path | BinaryIO, shrink: Shrink) -> Picture:
+    """Return the picture in a file, RGB, turned upright by its EXIF, on white.
 
     Of an animation the first frame. Colour profiles are not applied. Raises ``Unreadable``.
     """
     try:
-        return _decode(source)
+        return _decode(source, shrink)
     except Unreadable:
         raise
     except UnidentifiedImageError as error:
@@ -127,17 +189,37 @@ def decode(source: Path | BinaryIO) -> np.ndarray:
         raise Unreadable(CANNOT_OPEN if missing else DAMAGED) from error
 
 
-def _decode(source: Path | BinaryIO) -> np.ndarray:
+def _decode(source: Path | BinaryIO, shrink: Shrink) -> Picture:
     # Above Pillow's limit there is first a warning and, at twice the limit, an error: we want one
     # answer for both.
     with _filtered("error", Image.DecompressionBombWarning):
         opened = Image.open(source, formats=FORMATS)
     with opened:
+        sides = opened.size
+        shrunk = _shrunk(opened, shrink) if opened.format == "JPEG" else 1
         opened.load()
-        turn = _TURNS.get(_orientation(opened))
+        orientation = _orientation(opened)  # a PNG may hold it behind its pixels
         colour = _colour(opened)
+    turn = _TURNS.get(orientation)
     turned = colour if turn is None else colour.transpose(turn)
-    return np.array(turned, dtype=np.uint8)
+    width, height = _upright(sides, orientation)
+    return Picture(np.array(turned, dtype=np.uint8), width, height, shrunk)
+
+
+def _upright(sides: tuple[int, int], orientation: int) -> tuple[int, int]:
+    return sides[::-1] if orientation > LYING else sides
+
+
+def _shrunk(image: Image.Image, shrink: Shrink) -> int:
+    """Have a JPEG decoded at a fraction of its sides; the factor that came of it."""
+    wide, high = image.size
+    factor = shrink(*_upright(image.size, _orientation(image)))
+    assert factor in (1, 2, 4, 8), f"a photo cannot be decoded at 1 / {factor}"
+    if factor == 1 or min(wide, high) < factor:
+        return 1
+    image.draft(image.mode, (wide // factor, high // factor))
+    assert image.size == (-(-wide // factor), -(-high // factor)), f"{image.size} at 1 / {factor}"
+    return factor
 
 
 @contextmanager
