@@ -1,0 +1,191 @@
+"""Fetches the archives of known datasets: mirrors in order, resumed, and checked by their sums."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import os
+import re
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias
+
+import pooch
+import requests
+from urllib3.exceptions import HTTPError
+
+from purrtrait.datasets.archive import checksum
+from purrtrait.datasets.offers import OFFERS, Archive, Offer
+
+PIECE_BYTES = 2**16
+TIMEOUT_SECONDS = (10, 60)  # until the server is reached, and between two pieces
+PAUSES_SECONDS = (1, 2, 4)  # before a mirror that failed is asked again
+BUSY = frozenset({408, 429})  # statuses that pass, as all from 500 do
+WRONG_RANGE = 416
+
+log = logging.getLogger(__name__)
+
+ReportBytes: TypeAlias = Callable[[int, int], None]  # bytes of the archive that are here, and all
+Pause: TypeAlias = Callable[[float], None]  # waits so many seconds
+
+
+class _Passing(Exception):  # noqa: N818 - a state of the network
+    """A failure that may have passed when the mirror is asked again."""
+
+
+class _Refused(Exception):  # noqa: N818 - the mirror's answer
+    """The mirror does not have the archive."""
+
+
+def fetch(name: str, folder: Path, progress: ReportBytes, pause: Pause = time.sleep) -> list[Path]:
+    """Return the archives of the dataset ``name``, in ``folder``: there already, or fetched.
+
+    An archive appears whole and checked, or not at all; what has arrived of it waits beside it in
+    ``NAME.part``, to be continued by a later call. Nothing is overwritten. ValueError says what
+    was tried and how to get the archive by hand.
+    """
+    if name not in OFFERS:
+        near = difflib.get_close_matches(name, OFFERS, 1, 0.0)[0]
+        raise ValueError(
+            f"There is nothing to download for {name!r}: did you mean {near!r}? "
+            f"Expected one of {', '.join(OFFERS)}."
+        )
+    offer = OFFERS[name]
+    return [_fetched(archive, offer, folder, progress, pause) for archive in offer.archives]
+
+
+def _fetched(
+    archive: Archive, offer: Offer, folder: Path, progress: ReportBytes, pause: Pause
+) -> Path:
+    target = folder / archive.name
+    try:
+        if target.exists():
+            _expect_official(target, archive, offer)
+        else:
+            _try_mirrors(archive, offer, folder, progress, pause)
+    except OSError as error:
+        raise ValueError(
+            f"{target} cannot be written ({error.strerror or error}): choose a folder that is "
+            "yours, on a disk with enough room."
+        ) from error
+    log.info("%s is the official file (%s)", target, archive.checksum)
+    return target
+
+
+def _expect_official(target: Path, archive: Archive, offer: Offer) -> None:
+    algorithm, expected = archive.checksum.split(":")
+    found = checksum(target, algorithm)
+    if found != expected:
+        raise ValueError(
+            f"{target} is there already and is not the official file: its {algorithm} is {found}, "
+            f"expected {expected}. Use it as it is with `purrtrait prepare {offer.parser} "
+            f"{target}`, or move it away to fetch the official one."
+        )
+
+
+def _try_mirrors(
+    archive: Archive, offer: Offer, folder: Path, progress: ReportBytes, pause: Pause
+) -> None:
+    failures = []
+    for url in archive.mirrors:
+        try:
+            _from_mirror(url, archive, folder, progress, pause)
+        except (_Passing, _Refused) as error:
+            failures.append(f"{url} ({error})")
+            log.warning("%s could not be fetched from %s: %s", archive.name, url, error)
+        else:
+            return
+    raise ValueError(
+        f"{archive.name} could not be fetched. Tried {', '.join(failures)}. Try again later, and "
+        f"what has arrived is continued; or get it by hand from {offer.page}, put it into {folder} "
+        f"and run: purrtrait prepare {offer.parser} {folder}"
+    )
+
+
+def _from_mirror(
+    url: str, archive: Archive, folder: Path, progress: ReportBytes, pause: Pause
+) -> None:
+    """Fetch and check the archive; failures in a row are counted anew when more has arrived."""
+    pooch.get_logger().setLevel(logging.WARNING)  # it would write to the terminal
+    part = folder / f"{archive.name}.part"
+    furthest = _size(part)
+    begun_elsewhere = furthest > 0
+    pauses = iter(PAUSES_SECONDS)
+    while True:
+        try:
+            # A downloader of our own, since those of pooch begin anew each time.
+            downloader = partial(_download, part=part, progress=progress)
+            pooch.retrieve(url, archive.checksum, archive.name, folder, downloader=downloader)
+            return
+        except _Passing as error:
+            if _size(part) > furthest:
+                furthest, pauses = _size(part), iter(PAUSES_SECONDS)
+            seconds = next(pauses, None)
+            if seconds is None:
+                raise
+            log.info("%s: %s; asking again in %d seconds", url, error, seconds)
+            pause(seconds)
+        except ValueError as error:  # pooch: the checksum is another; what was fetched is deleted
+            if not begun_elsewhere:
+                raise _Refused("its checksum is wrong") from error
+            begun_elsewhere = False  # the fault may lie in the part: once more, the whole
+
+
+def _download(url: str, whole: str, _caller: object, part: Path, progress: ReportBytes) -> None:
+    """Fetch the file at ``url`` by way of ``part``, which becomes ``whole`` when it is complete."""
+    try:
+        _complete(url, part, progress)
+    except (requests.RequestException, HTTPError) as error:
+        raise _Passing(f"the connection failed: {type(error).__name__}") from error
+    part.replace(whole)
+
+
+def _complete(url: str, part: Path, progress: ReportBytes) -> None:
+    """Fetch what ``part`` lacks, or the whole if the server gives only that."""
+    with _ask(url, _size(part)) as response:
+        start, total = _extent(response)
+        if response.status_code == WRONG_RANGE:
+            if total == _size(part):
+                return
+            part.unlink()
+            _complete(url, part, progress)
+            return
+        part.touch()
+        with part.open("r+b") as file:
+            file.seek(start)
+            file.truncate()
+            # Not iter_content: it would unpack a .tgz that is announced as a compressed tar.
+            for piece in response.raw.stream(PIECE_BYTES, decode_content=False):
+                file.write(piece)
+                progress(file.tell(), max(total, file.tell()))
+            file.flush()
+            os.fsync(file.fileno())
+            if file.tell() < total:
+                raise _Passing(f"broke off after {file.tell():,} of {total:,} bytes")
+
+
+def _ask(url: str, have: int) -> requests.Response:
+    """Return the server's answer to a request for all but the first ``have`` bytes."""
+    wanted = {"Range": f"bytes={have}-"} if have else {}
+    headers = {"Accept-Encoding": "identity", **wanted}
+    response = requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_SECONDS)
+    status = response.status_code
+    if response.ok or (status == WRONG_RANGE and have):
+        return response
+    response.close()
+    kind = _Passing if status >= 500 or status in BUSY else _Refused
+    raise kind(f"status {status}")
+
+
+def _extent(response: requests.Response) -> tuple[int, int]:
+    """Where the bytes of the answer begin in the file, and the file's size, 0 if it is not told."""
+    told = response.headers.get("Content-Range", "")
+    if within := re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", told):
+        return int(within[1] or 0), int(within[2].replace("*", "0"))
+    return 0, int(response.headers.get("Content-Length", 0))
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
