@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import statistics
@@ -12,8 +13,10 @@ from typing import Any
 
 from purrtrait import config
 from purrtrait.assemble.options import Option, find, listed
+from purrtrait.assemble.tables import parameters
 from purrtrait.config import Recipe
 from purrtrait.evaluation.judgement import number
+from purrtrait.images.vary import VARIATIONS
 from purrtrait.training import SCHEDULES
 from purrtrait.training.record import SCORES
 
@@ -34,6 +37,16 @@ learning rate, and whatever else is "a number or a schedule", may also be a tabl
 schedule: {schedules}.
 """
 
+VARIATIONS_HEAD = """\
+## Varied pictures
+
+The option `variation` changes the pictures of the pack afresh each time that they come, before a
+stage sees them, such as `--set variation=cat-generator`. Each kind has options of its own, such as
+`--set variation.noise=0`. (Mirror images are made by the option `flip`.)
+
+| variation | option | default | meaning |
+|---|---|---|---|
+"""
 
 LEADERBOARDS_HEAD = """\
 <!-- Written by docs/generate.py from docs/leaderboards/*.json: do not change it here. -->
@@ -66,8 +79,21 @@ def recipes() -> str:
     overview = ["| recipe | what it is |", "|---|---|"]
     overview += [f"| [`{r.name}`](#{r.name}) | {cell(r.summary)} |" for r in found]
     head = RECIPES_HEAD.format(schedules=", ".join(f"`{name}`" for name in SCHEDULES))
-    parts = [head, "\n".join(overview) + "\n", *(section(recipe) for recipe in found)]
+    parts = [head, "\n".join(overview) + "\n", variations(), *map(section, found)]
     return "\n".join(parts)
+
+
+def variations() -> str:
+    """What pictures can be varied by, with all options."""
+    lines = []
+    for name, factory in VARIATIONS.items():
+        words = " ".join((inspect.getdoc(factory) or "").partition("Args:\n")[0].split())
+        lines.append(f"| `{name}` | | | {cell(words)} |")
+        lines += [
+            f"| | `{option.name}` | `{toml(option.default)}` | {cell(option.meaning)} |"
+            for option in parameters(factory).values()
+        ]
+    return VARIATIONS_HEAD + "\n".join(lines) + "\n"
 
 
 def section(recipe: Recipe) -> str:

@@ -81,6 +81,10 @@ class Stage(Frozen):
         default=False,
         description="mirror every other picture, if the pack says that this is natural",
     )
+    variation: Named = Field(
+        default=Part(name="none"),
+        description="how pictures are changed, afresh each time, before the stage sees them",
+    )
 
 
 class Recipe(Frozen):

@@ -10,7 +10,7 @@ from purrtrait import config
 from purrtrait.assemble import build, options
 from purrtrait.config import Stage
 from purrtrait.networks.dcgan import DcganCritic, DcganGenerator
-from purrtrait.types import Progress
+from purrtrait.types import Draw, Progress
 
 SHAPE = build.Shape(16, 3)
 CPU = torch.device("cpu")
@@ -83,6 +83,14 @@ def test_paces_are_those_of_the_players() -> None:
     assert built.paces["generator"].rate(Progress(images_seen=5)) == pytest.approx(2e-4)
     assert built.paces["generator"].clamp == 0.5
     assert built.paces["critic"].clamp == float("inf")
+
+
+def test_variations_have_what_the_recipe_says_of_them() -> None:
+    white, draw = torch.ones(4, 3, 8, 8), Draw(1, "base", 2)
+    assert build.variation(recipe("dcgan").stages[0])(white, draw) is white
+    text = "{ name = 'cat-generator', noise = 0, brightness = [0.5, 0.5] }"
+    half = build.variation(recipe("dcgan", {"variation": text}).stages[0])(white, draw)
+    torch.testing.assert_close(half, torch.zeros(4, 3, 8, 8))
 
 
 def test_what_cannot_be_built_is_said() -> None:

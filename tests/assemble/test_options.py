@@ -52,6 +52,7 @@ def changed(key: str, text: str) -> dict[str, Any]:
         ("penalty", "r1", {"base.objective.penalty": "r1"}),
         ("play", "fresh", {"base.objective.play": "fresh"}),
         ("base.flip", "true", {"base.flip": True}),
+        ("variation", "jitter", {"base.variation": "jitter"}),
     ],
 )
 def test_a_key_is_some_of_the_words_in_their_order(
@@ -80,6 +81,18 @@ def test_a_whole_part_is_replaced() -> None:
 def test_options_of_a_part_that_only_its_default_named() -> None:
     made, _ = options.override(DCGAN, {"penalty": "unit-norm", "penalty.target": "2"})
     assert values(made)["base.objective.penalty.target"] == 2.0
+
+
+def test_pictures_are_not_varied_unless_the_recipe_says_so() -> None:
+    (usual,) = (option for option in options.listed(DCGAN) if option.name == "base.variation")
+    assert (usual.value, usual.default, usual.origin) == ("none", "none", "default")
+    assert "pictures are changed" in usual.meaning
+    settings = {"variation": "cat-generator", "variation.noise": "0.5", "scale": "[0.5, 2]"}
+    found = {o.name: o for o in options.listed(options.override(DCGAN, settings)[0])}
+    assert found["base.variation"].origin == "recipe"
+    assert found["base.variation.noise"].value == 0.5
+    assert found["base.variation.scale"].value == (0.5, 2.0)
+    assert found["base.variation.degrees"].origin == "default"
 
 
 def test_a_schedule_is_one_option() -> None:
@@ -119,6 +132,11 @@ def test_an_override_does_not_touch_the_recipe() -> None:
         ("optimiser", "adamm", "Did you mean 'adam'"),
         ("critic.network", "dcgn", "Did you mean 'dcgan'"),
         ("level", "hole", "Did you mean 'whole'"),
+        ("variation", "jiter", "Did you mean 'jitter'"),
+        ("variation", "{ name = 'jitter', hue = 0.6 }", "hue is 0.6.*It means: hues turn"),
+        ("variation", "{ name = 'jitter', noise = 1 }", "no option 'noise'"),
+        ("variation", "{ name = 'cat-generator', border = 'mirror' }", "border is 'mirror'"),
+        ("variation", "{ name = 'cat-generator', scale = [0, 1] }", "scale is .*greater than 0"),
         ("objective", "adverse", "unknown objective"),
         ("lr", "{ start = 1 }", "name"),
         ("lr", '{ name = "linear", start = 1 }', "is missing"),

@@ -16,6 +16,7 @@ from purrtrait.assemble import build, options
 from purrtrait.assemble.tables import GIVEN, parameters, wants
 from purrtrait.datasets import PARSERS
 from purrtrait.datasets.pack import Pack
+from purrtrait.images.vary import VARIATIONS
 from purrtrait.losses import GAMES, PENALTIES
 from purrtrait.networks import CRITICS, GENERATORS
 from purrtrait.networks.blocks import channels_last
@@ -32,6 +33,7 @@ FACTORIES: dict[str, dict[str, Callable[..., Any]]] = {
     "games": dict(GAMES),
     "penalties": dict(PENALTIES),
     "augmentations": dict(AUGMENTATIONS),
+    "variations": dict(VARIATIONS),
     "objectives": dict(OBJECTIVES),
     "levels": dict(LEVELS),
     "schedules": dict(SCHEDULES),
@@ -51,7 +53,9 @@ def test_every_option_is_explained_and_typed(table: str, name: str) -> None:
         assert option.meaning, f"{name} does not say what {option.name} means"
 
 
-@pytest.mark.parametrize("name", [*GAMES, *PENALTIES, *AUGMENTATIONS, *RECIPES, *PARSERS])
+@pytest.mark.parametrize(
+    "name", [*GAMES, *PENALTIES, *AUGMENTATIONS, *VARIATIONS, *RECIPES, *PARSERS]
+)
 def test_names_are_plain(name: str) -> None:
     assert name == name.lower().replace("_", "-").replace(" ", "-")
 

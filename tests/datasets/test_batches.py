@@ -10,7 +10,8 @@ import torch
 
 from purrtrait.datasets.batches import Feed
 from purrtrait.images.resize import to_images
-from purrtrait.types import Progress, Share
+from purrtrait.images.vary import VARIATIONS
+from purrtrait.types import Draw, Images, Progress, Share
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (30, 8, 8, 3), dtype=np.uint8)
 ROWS = np.arange(4, 27)  # 23 of them, not from the first on
@@ -105,6 +106,45 @@ def test_about_half_are_mirrored_and_only_when_asked() -> None:
         kept = (found == plain).flatten(1).all(1)
         assert bool((flipped | kept).all())
         assert low <= float(flipped.float().mean()) <= high
+
+
+def test_portraits_are_varied_after_they_are_mirrored_with_the_batchs_randomness() -> None:
+    now = Progress(images_seen=20, position=4)
+    asked: list[tuple[Images, Draw]] = []
+
+    def vary(images: Images, draw: Draw) -> Images:
+        asked.append((images, draw))
+        return -images
+
+    plain = feed(mirror=0.5).portraits(now)
+    assert not torch.equal(plain, feed().portraits(now))
+    found = feed(mirror=0.5, variation=vary).portraits(now)
+    ((images, draw),) = asked
+    assert torch.equal(images, plain)
+    assert draw == feed().draw(now)
+    assert torch.equal(found, -plain)
+
+
+@pytest.mark.parametrize("name", VARIATIONS)
+def test_varied_portraits_follow_from_the_place_on_the_clock_in_any_process(name: str) -> None:
+    late = Progress(images_seen=18, position=3)
+    whole = feed(6, mirror=0.5, variation=VARIATIONS[name]())
+    first = whole.portraits(late)
+    whole.portraits(Progress())
+    resumed = feed(6, mirror=0.5, variation=VARIATIONS[name]())
+    assert torch.equal(resumed.portraits(late), first)
+    parts = [
+        feed(6, mirror=0.5, share=Share(rank, 2), variation=VARIATIONS[name]()) for rank in (0, 1)
+    ]
+    torch.testing.assert_close(torch.cat([part.portraits(late) for part in parts]), first)
+
+
+def test_no_variation_leaves_every_bit() -> None:
+    now = Progress(images_seen=20, position=4)
+    before = feed(mirror=0.5).portraits(now)
+    after = feed(mirror=0.5, variation=VARIATIONS["none"]()).portraits(now)
+    assert torch.equal(after, before)
+    assert after.stride() == before.stride()
 
 
 def test_a_batch_larger_than_the_pack() -> None:

@@ -12,6 +12,7 @@ from torch import nn
 from purrtrait.assemble.options import as_part, checked
 from purrtrait.assemble.tables import NETWORKS, PARTS, Table, lookup, parameters, wants
 from purrtrait.config import Part, Stage
+from purrtrait.images.vary import VARIATIONS, Variation
 from purrtrait.networks.blocks import channels_last
 from purrtrait.objectives import OBJECTIVES
 from purrtrait.sampling import LEVELS
@@ -95,6 +96,12 @@ def pace(recipe: Stage, name: str, known: Known) -> Pace:
     made = OPTIMISERS[player.optimiser.name](**options)
     name = f"{player.optimiser.name} {options}"
     return Pace(made, schedule(player.lr, known), player.clamp, name)
+
+
+def variation(recipe: Stage) -> Variation:
+    """How a stage's pictures are changed before it sees them."""
+    options = arguments(VARIATIONS, "variation", recipe.variation, {})
+    return VARIATIONS[recipe.variation.name](**options)
 
 
 def schedule(part: Part, known: Known) -> Schedule:

@@ -24,6 +24,7 @@ from purrtrait.assemble.tables import (
     wants,
 )
 from purrtrait.config import Part, Player, Recipe, Stage
+from purrtrait.images.vary import VARIATIONS
 from purrtrait.objectives import OBJECTIVES
 from purrtrait.sampling import LEVELS
 from purrtrait.training import OPTIMISERS, SCHEDULES
@@ -69,6 +70,7 @@ def listed(recipe: Recipe) -> Iterator[Option]:
         root = (stage.name,)
         for name in ("batch", "budget", "half_life_images", "flip"):
             yield _field(stage, root, name)
+        yield from _variation(stage, root)
         yield from _part((*root, "level"), "level", LEVELS, stage.level, "recipe")
         yield from _objective(stage, root)
         for name, player in stage.players.items():
@@ -139,6 +141,12 @@ def _field(model: Stage | Player, root: tuple[str, ...], name: str) -> Option:
     field = type(model).model_fields[name]
     default = ... if field.is_required() else field.default
     return Option((*root, name), getattr(model, name), origin, field.description or "", default)
+
+
+def _variation(stage: Stage, root: tuple[str, ...]) -> Iterator[Option]:
+    said = _field(stage, root, "variation")
+    words = (said.origin, said.meaning, said.default.name)
+    yield from _part(said.path, "variation", VARIATIONS, stage.variation, *words)
 
 
 def _objective(stage: Stage, root: tuple[str, ...]) -> Iterator[Option]:

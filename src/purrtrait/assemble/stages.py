@@ -164,6 +164,7 @@ def _feed(place: Place, stage: Stage) -> Feed:
         0.5 * (stage.flip and place.pack.flip_natural),
         place.share,
         place.device,
+        build.variation(stage),
     )
 
 

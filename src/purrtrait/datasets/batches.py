@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from purrtrait.images.resize import to_images
+from purrtrait.images.vary import Variation, as_they_are
 from purrtrait.types import Draw, Images, Progress, Share
 
 
@@ -18,6 +19,7 @@ class Feed:
     A pure function of the place on the clock: (seed, stage, images seen) say which rows come, and
     (seed, stage, position) the batch's randomness. ``rows`` are row numbers of ``images``, a uint8
     array (N, H, W, C); ``batch`` counts the global batch, of which this process takes its share.
+    ``variation`` changes the share, once it is mirrored, with the batch's randomness.
     """
 
     def __init__(
@@ -30,6 +32,7 @@ class Feed:
         mirror: float = 0.0,
         share: Share = Share(),
         device: torch.device = torch.device("cpu"),
+        variation: Variation = as_they_are,
     ) -> None:
         expect_shared(batch, share)
         if not len(rows):
@@ -42,6 +45,7 @@ class Feed:
         self.mirror = mirror
         self.share = share
         self.device = device
+        self.variation = variation
         self.order = lru_cache(maxsize=2)(self._order)
 
     def __len__(self) -> int:
@@ -56,7 +60,8 @@ class Feed:
         """This process's share of the pictures at this place: (B, C, H, W) in [-1, 1]."""
         picked = self.picked(now.images_seen)[self.share.of(self.batch // self.share.ranks)]
         images = to_images(self.images[picked]).to(self.device)
-        return self._mirrored(images, self.draw(now))
+        draw = self.draw(now)
+        return self.variation(self._mirrored(images, draw), draw)
 
     def picked(self, images_seen: int) -> np.ndarray:
         """The row numbers of the global batch that follows so many images."""

@@ -77,16 +77,26 @@ def geometric(images: Images, numbers: Tensor, on: Tensor) -> Images:
     What comes in from outside mirrors what is inside.
     """
     angle, scale = (numbers * on).unbind(1)
-    angle, scale = TURN * angle, STRETCH**scale
-    height, width = images.shape[2:]
-    along, across = scale * angle.cos(), scale * angle.sin()
-    nowhere = torch.zeros_like(along)
-    # In units of half a side, so that a turn stays one where height and width differ.
-    first = torch.stack([along, -across * height / width, nowhere], 1)
-    second = torch.stack([across * width / height, along, nowhere], 1)
-    places = affine_grid(torch.stack([first, second], 1), list(images.shape), align_corners=False)
-    drawn = grid_sample(images, places, padding_mode="reflection", align_corners=False)
+    grid = places(STRETCH**scale, TURN * angle, torch.zeros_like(numbers), images.shape)
+    drawn = grid_sample(images, grid, padding_mode="reflection", align_corners=False)
     return drawn.contiguous(memory_format=torch.channels_last)
+
+
+def places(scale: Tensor, angle: Tensor, moved: Tensor, shape: torch.Size) -> Tensor:
+    """Where in its picture each pixel of a turned picture is looked up: (B, H, W, 2).
+
+    What lies ``scale`` (B,) times as far from the middle, turned by ``angle`` (B,) radians, is
+    drawn there, and then moved by ``moved`` (B, 2): right and down, in halves of a side. ``shape``
+    is that of the images. The places are those of ``grid_sample`` with corners not aligned.
+    """
+    height, width = shape[2:]
+    along, across = scale * angle.cos(), scale * angle.sin()
+    # In units of half a side, so that a turn stays one where height and width differ.
+    first = torch.stack([along, -across * height / width], 1)
+    second = torch.stack([across * width / height, along], 1)
+    matrix = torch.stack([first, second], 1)  # (B, 2, 2)
+    start = -(matrix * moved[:, None]).sum(2, keepdim=True)
+    return affine_grid(torch.cat([matrix, start], 2), list(shape), align_corners=False)
 
 
 KINDS: dict[str, Kind] = {
