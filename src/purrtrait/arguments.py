@@ -63,3 +63,15 @@ def temperatures(text: str | None) -> list[float]:
     except ValueError:
         raise ValueError(f"--grid {text}: expected numbers such as 0.4,0.7,1,1.3") from None
     return [temperature(number, "--grid") for number in found]
+
+
+def screens(text: str | None) -> tuple[str, ...] | None:
+    """The names of screens in a text such as blank,equal; ``none`` of them, or ``all``."""
+    from purrtrait.datasets.alike import COPIES
+    from purrtrait.datasets.screen import SCREENS
+
+    if text is None:
+        return None
+    if text == "all":
+        return (*SCREENS, *COPIES)
+    return () if text == "none" else tuple(name.strip() for name in text.split(","))

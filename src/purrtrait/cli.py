@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from purrtrait import arguments
-from purrtrait.commands import arena, evaluate, neighbours, screen
+from purrtrait.commands import arena, evaluate, neighbours, prepare, screen
 from purrtrait.commands.common import (
     budget_option,
     device_option,
@@ -36,53 +36,6 @@ def main() -> None:
     purrtrait train portrait --data packs/kittens-32
     purrtrait sample runs/portrait-01 --count 64
     """
-
-
-@main.command()
-@click.argument("parser", metavar="kittens|people|folder")
-@click.argument("source", required=False, type=click.Path(path_type=Path), metavar="[PATH]")
-@click.option("--size", default=64, help="Width and height of the pictures in pixels.")
-@click.option("--count", type=int, help="How many pictures; by default 20,000, or all of a folder.")
-@click.option("--grey", is_flag=True, help="One channel instead of colours.")
-@click.option("--seed", default=0, help="What is drawn, and what is held out, follow from it.")
-@click.option("--split", default=0.1, help="Share of the photos that is held out for scores.")
-@click.option(
-    "--flip/--no-flip",
-    "flip_natural",
-    default=None,
-    help="Whether a mirror image is natural; by default it is in folders, not in kittens.",
-)
-@click.option(
-    "--exclude",
-    type=click.Path(path_type=Path),
-    help="A text file of photos' names, one a line, that are left out.",
-)
-@click.option("--out", type=click.Path(path_type=Path), help="By default packs/NAME-SIZE.")
-@json_option
-def prepare(parser: str, source: Path | None, as_json: bool, **asked: Any) -> None:
-    """Make a pack of pictures: drawn kittens or people, or a folder of your own."""
-    from purrtrait import face
-    from purrtrait.console import Bar
-
-    bar = Bar(" pictures", parser)
-    pack = face.prepare(parser, source, progress=bar, **asked)
-    bar.close()
-    lost = pack.manifest.quarantined
-    facts = {
-        "pack": str(pack.path),
-        "pictures": len(pack.images),
-        "train": len(pack.rows("train")),
-        "held_out": len(pack.rows("held-out")),
-        "size": pack.size,
-        "channels": pack.channels,
-        "quarantined": len(lost),
-        "credit": pack.manifest.credit,
-    }
-    for item in lost[:10]:
-        click.echo(f"left out: {item.name} ({item.reason})", err=True)
-    if len(lost) > 10:
-        click.echo(f"... and {len(lost) - 10} more, listed in its manifest.json", err=True)
-    show(facts, as_json)
 
 
 @main.command()
@@ -203,6 +156,7 @@ def sample(path: str, out: Path | None, best: bool, as_json: bool, **asked: Any)
     show({name: str(value) for name, value in made.items()}, as_json)
 
 
+main.add_command(prepare.prepare)
 main.add_command(arena.arena)
 main.add_command(evaluate.evaluate)
 main.add_command(neighbours.neighbours)

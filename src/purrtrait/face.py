@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,11 @@ from purrtrait.assemble.stages import Request
 from purrtrait.assemble.tables import nearest
 from purrtrait.config import Recipe, Stage, Upkeep
 from purrtrait.datasets import manifest
-from purrtrait.datasets.order import Order
 from purrtrait.datasets.pack import Pack
-from purrtrait.datasets.prepare import no_report
-from purrtrait.datasets.prepare import prepare as make_pack
 from purrtrait.evaluation.judgement import Judgement
 from purrtrait.evaluation.reference import Report, silent
 from purrtrait.model import Model, PathLike, load
+from purrtrait.preparing import prepare
 from purrtrait.trainer import Outcome, Source, Watch
 from purrtrait.training import checkpoint
 from purrtrait.training import run as runs
@@ -40,35 +38,6 @@ SEEDS = 10_000  # a seed that nobody chose is one of so many
 
 def _unwatched(stage: str, now: Progress, budget: int) -> None:
     """Watch nothing."""
-
-
-def prepare(
-    parser: str = "kittens",
-    source: PathLike | None = None,
-    *,
-    out: PathLike | None = None,
-    size: int = 64,
-    count: int | None = None,
-    grey: bool = False,
-    seed: int = 0,
-    split: float = 0.1,
-    flip_natural: bool | None = None,
-    exclude: PathLike | None = None,
-    progress: Callable[[int, int], None] = no_report,
-) -> Pack:
-    """Make a pack of pictures, or open it if the very same one is there already.
-
-    ``parser`` is kittens, people (both come with purrtrait) or folder, whose pictures are below
-    ``source``. ``size`` is the pictures' side in pixels, ``split`` the share that is held out for
-    scores. ``exclude`` is a text file of photos' names to leave out. ``out`` is by default
-    packs/NAME-SIZE. ValueError says what stands in the way.
-    """
-    path = Path(source) if source is not None else None
-    left_out = Path(exclude) if exclude is not None else None
-    order = Order(parser, size, count, grey, seed, split, path, flip_natural, left_out)
-    name = path.resolve().name if path else parser
-    target = Path(out) if out is not None else Path("packs") / f"{name}-{size}{'-grey' * grey}"
-    return make_pack(order, target, progress)
 
 
 def train(

@@ -505,7 +505,9 @@ def test_nothing_is_written_to_the_terminal(
     folder: Path,
     watch: Watch,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(logging.getLogger("purrtrait"), "handlers", [])  # what we say ourselves
     offered(server.plan("/a", status(503), whole))
     logger = pooch.get_logger()
     handler = logging.StreamHandler(sys.stderr)

@@ -324,6 +324,7 @@ def test_the_library_is_silent_and_left_as_it_was(
     loggers = [logging.getLogger(name) for name in ("datasets", "huggingface_hub")]
     for logger in loggers:
         monkeypatch.setattr(logger, "level", logging.INFO)
+    monkeypatch.setattr(logging.getLogger("purrtrait"), "handlers", [])  # what we say ourselves
     capfd.readouterr()
     list(parsed(tmp_path).photos)
     assert capfd.readouterr() == ("", "")

@@ -216,14 +216,6 @@ def test_the_middle_square_is_what_fit_gives_also_when_decoded_smaller() -> None
     assert np.array_equal(draw(photo, placement, SIZE, 2), fit(photo, SIZE))
 
 
-def test_level_eyes_at_the_middles_of_pixels_are_cut_out_plainly() -> None:
-    photo = noise(HEIGHT, WIDTH)
-    placement = place("cat-generator", seen(shift(127, 96)))
-    edges = np.array(placement.box) - (3, 4, 3, 4)  # the canvas's centre is (130, 100)
-    left, top, right, bottom = edges.astype(int)
-    assert np.array_equal(draw(photo, placement, SIZE), fit(photo[top:bottom, left:right], SIZE))
-
-
 @pytest.mark.parametrize("left", [20, 20.5])
 def test_a_plain_cut_and_a_warp_agree(left: float) -> None:
     photo = photographed(shift(130, 100))

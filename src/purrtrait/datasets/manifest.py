@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from itertools import groupby
 from pathlib import Path
@@ -30,14 +30,17 @@ _KINDS: Mapping[str, type] = {
     "labels_sha256": str,
     "quarantined": list,
 }
+# What packs of earlier versions do not have.
+_LATER: Mapping[str, list | dict] = {"groups": [], "faces": {}}
 
 
 @dataclass(frozen=True)
 class Quarantined:
-    """A photo that was left out, and why."""
+    """A photo that was left out, and why; of a copy, which photo stays."""
 
     name: str
     reason: str
+    copy_of: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,9 @@ class Manifest:
     """Everything about a pack but its numbers.
 
     ``order`` is what was asked for; ``labels`` the number of values of each label; ``photos`` the
-    source photo of each row; ``split`` runs of rows, each a split's name and a length.
+    source photo of each row; ``split`` runs of rows, each a split's name and a length. ``groups``
+    says of each row what it belongs to and is never divided from (a person), empty when each row is
+    its own. ``faces`` counts the photos in which so many faces were found ("0", "1", "more").
     """
 
     purrtrait_version: str
@@ -61,6 +66,8 @@ class Manifest:
     images_sha256: str
     labels_sha256: str
     quarantined: Sequence[Quarantined]
+    groups: Sequence[str] = ()
+    faces: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return the text of the file; names that are not Unicode survive as escapes."""
@@ -85,10 +92,12 @@ class Manifest:
     def _from(cls, folder: Path, found: dict[str, Any]) -> Manifest:
         _expect_readable(folder, found)
         values = {name: found[name] for name in _KINDS}
-        for name, kind in _KINDS.items():
+        values |= {name: found.get(name, absent) for name, absent in _LATER.items()}
+        for name, kind in {**_KINDS, "groups": list, "faces": dict}.items():
             if type(values[name]) is not kind:
                 raise TypeError(f"{name} is {values[name]!r}")
         values["photos"] = tuple(values["photos"])
+        values["groups"] = tuple(values["groups"])
         values["split"] = tuple(_run(*row) for row in values["split"])
         values["quarantined"] = tuple(Quarantined(**row) for row in values["quarantined"])
         return cls(**values)

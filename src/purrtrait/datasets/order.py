@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from purrtrait.datasets import PARSERS
+from purrtrait.datasets.alike import COPIES
+from purrtrait.datasets.cut import LEAST_SIDE
+from purrtrait.datasets.detect import FINDERS
 from purrtrait.datasets.photo import Collection, ParserEntry
+from purrtrait.datasets.screen import SCREENS
+from purrtrait.images.align import ALIGNMENTS
 
 SMALLEST, LARGEST = 8, 1024  # sizes of a pack in pixels
+FOUND = frozenset({"box", "left eye", "right eye"})  # what a search may tell of a face
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -23,6 +33,10 @@ class Order:
     ``count`` is below what there is, and the split. ``split``: the share that is held out.
     ``exclude``: a text file of photos' names, one a line, that are left out.
     ``flip_natural``: whether a mirror image is as likely as the picture; None for the parser's.
+    ``find``: a name of the table of finders, which search photos for faces; None takes what the
+    parser knows of them. ``align``: a name of the table of alignments; None for the parser's, or
+    for ``box`` where faces are searched. ``least``: photo pixels that a portrait must have along
+    its side. ``screens``: what portraits have to pass; None for the parser's.
     """
 
     parser: str
@@ -34,22 +48,21 @@ class Order:
     source: Path | None = None
     flip_natural: bool | None = None
     exclude: Path | None = None
+    find: str | None = None
+    align: str | None = None
+    least: int = LEAST_SIDE
+    screens: tuple[str, ...] | None = None
 
 
 def expect_order(order: Order) -> ParserEntry:
     """Find the order's row in the table of parsers; ValueError if a value is out of range."""
-    if order.parser not in PARSERS:
-        near = difflib.get_close_matches(order.parser, PARSERS, 1, 0.0)[0]
-        raise ValueError(
-            f"There is no parser {order.parser!r}: did you mean {near!r}? "
-            f"Expected one of {', '.join(PARSERS)}."
-        )
-    entry = PARSERS[order.parser]
+    entry = _named("parser", order.parser, PARSERS)
     for fits, found, expected in (
         (SMALLEST <= order.size <= LARGEST, f"size {order.size}", f"{SMALLEST} to {LARGEST}"),
         (order.count is None or order.count >= 1, f"count {order.count}", "at least 1"),
         (0 <= order.split < 1, f"split {order.split}", "a share from 0 to below 1"),
         (0 <= order.seed < 2**64, f"seed {order.seed}", "a whole number from 0 to below 2^64"),
+        (order.least >= LEAST_SIDE, f"least {order.least}", f"at least {LEAST_SIDE} pixels"),
         (
             entry.needs_source == (order.source is not None),
             f"source {order.source} for {order.parser}",
@@ -58,7 +71,48 @@ def expect_order(order: Order) -> ParserEntry:
     ):
         if not fits:
             raise ValueError(f"Found {found}, expected {expected}.")
+    for name in wanted_screens(order, entry):
+        _named("screen", name, {**SCREENS, **COPIES})
+    _expect_points(order, entry)
     return entry
+
+
+def _named(kind: str, name: str, table: Mapping[str, Value]) -> Value:
+    if name not in table:
+        near = difflib.get_close_matches(name, table, 1, 0.0)[0]
+        raise ValueError(
+            f"There is no {kind} {name!r}: did you mean {near!r}? "
+            f"Expected one of {', '.join(table)}."
+        )
+    return table[name]
+
+
+def _expect_points(order: Order, entry: ParserEntry) -> None:
+    """ValueError if the alignment needs to know more of faces than anybody can tell."""
+    align = alignment(order, entry)
+    knows = entry.knows
+    if order.find is not None:
+        _named("finder", order.find, FINDERS)
+        knows = FOUND
+    missing = _named("alignment", align, ALIGNMENTS).needs - knows
+    if missing:
+        said = "a search tells" if order.find else f"{order.parser} tells"
+        least = [name for name, known in ALIGNMENTS.items() if known.needs <= knows]
+        raise ValueError(
+            f"The alignment {align} needs the {', the '.join(sorted(missing))} of each face, "
+            f"which {said} nothing about: choose one of {', '.join(least)}, or search for faces "
+            f"with one of the finders {', '.join(FINDERS)}."
+        )
+
+
+def alignment(order: Order, entry: ParserEntry) -> str:
+    """The name of the alignment that is asked for."""
+    return order.align or (entry.align if order.find is None else "box")
+
+
+def wanted_screens(order: Order, entry: ParserEntry) -> tuple[str, ...]:
+    """The names of the screens that portraits have to pass."""
+    return entry.screens if order.screens is None else order.screens
 
 
 def flips(order: Order, entry: ParserEntry) -> bool:
@@ -81,7 +135,19 @@ def described_as(
         "split": order.split,
         "flip_natural": flips(order, entry),
         **excluded_as(order),
+        **_unusual(order, entry),
     }
+
+
+def _unusual(order: Order, entry: ParserEntry) -> dict[str, object]:
+    """What the order says of faces and screens: nothing where it says nothing."""
+    said: dict[str, tuple[object, object]] = {
+        "find": (order.find, None),
+        "align": (alignment(order, entry), "none"),
+        "least": (order.least, LEAST_SIDE),
+        "screens": (list(wanted_screens(order, entry)), []),
+    }
+    return {name: value for name, (value, usual) in said.items() if value != usual}
 
 
 def excluded(order: Order) -> frozenset[str]:

@@ -9,14 +9,17 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from math import prod
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import numpy as np
 from filelock import FileLock, Timeout
 
 from purrtrait.datasets.manifest import FILE, Manifest, Quarantined
 from purrtrait.datasets.pack import IMAGES, LABELS
+
+BLOCK_BYTES = 2**24  # that are moved at a time
 
 
 class RowFile:
@@ -27,6 +30,7 @@ class RowFile:
         self._file = file
         self._dtype = np.dtype(dtype)
         self._row_shape = tuple(row_shape)
+        self._row_bytes = self._dtype.itemsize * prod(self._row_shape)
         self._digest = hashlib.sha256()
         self._header_bytes = file.write(self._header())
 
@@ -37,6 +41,33 @@ class RowFile:
         self._file.write(data)
         self._digest.update(data)
         self.rows += 1
+
+    def view(self) -> np.ndarray:
+        """Return the rows so far (N, ...) as a map of the file, to be read."""
+        return self._mapped("r")
+
+    def keep(self, rows: np.ndarray) -> None:
+        """Leave only these rows (N,), ascending; those behind move up."""
+        if rows.size and self._row_shape[-1]:
+            self._move_up(rows)
+        self.rows = len(rows)
+        self._file.truncate(self._header_bytes + self.rows * self._row_bytes)
+        self._file.seek(0, os.SEEK_END)
+
+    def _move_up(self, rows: np.ndarray) -> None:
+        here = self._mapped("r+")
+        self._digest = hashlib.sha256()
+        step = max(1, BLOCK_BYTES // self._row_bytes)
+        for start in range(0, len(rows), step):
+            block = here[rows[start : start + step]]  # a copy, and no row moves down
+            here[start : start + len(block)] = block
+            self._digest.update(block.tobytes())
+        here.flush()
+
+    def _mapped(self, mode: Literal["r", "r+"]) -> np.memmap:
+        self._file.flush()
+        shape = (self.rows, *self._row_shape)
+        return np.memmap(self._file, self._dtype, mode, self._header_bytes, shape)
 
     def finish(self) -> str:
         """Make the file complete and durable; gives the SHA-256 of the rows."""
@@ -76,9 +107,20 @@ class PackWriter:
         self._labels.append(np.asarray(labels, np.int16))
         self.names.append(name)
 
-    def quarantine(self, name: str, reason: str) -> None:
-        """Note that a photo is left out."""
-        self.quarantined.append(Quarantined(name, reason))
+    def quarantine(self, name: str, reason: str, copy_of: str = "") -> None:
+        """Note that a photo is left out, as a copy of another one if it is."""
+        self.quarantined.append(Quarantined(name, reason, copy_of))
+
+    def images(self) -> np.ndarray:
+        """Return the pictures so far (N, H, W, C), to be read."""
+        return self._images.view()
+
+    def keep(self, rows: np.ndarray) -> None:
+        """Leave only these rows (N,), ascending."""
+        if len(rows) < len(self.names):
+            self.names = [self.names[row] for row in rows.tolist()]
+            self._images.keep(rows)
+            self._labels.keep(rows)
 
     def reasons(self) -> Mapping[str, int]:
         """How many photos were left out for each reason, the commonest first."""
@@ -120,7 +162,7 @@ def reserved(target: Path) -> Iterator[Path]:
 @contextmanager
 def row_files(folder: Path, size: int, channels: int, label_count: int) -> Iterator[PackWriter]:
     """Return a writer of rows into the files of a pack in ``folder``."""
-    with (folder / IMAGES).open("wb") as images, (folder / LABELS).open("wb") as labels:
+    with (folder / IMAGES).open("w+b") as images, (folder / LABELS).open("w+b") as labels:
         yield PackWriter(
             RowFile(images, np.uint8, (size, size, channels)),
             RowFile(labels, np.int16, (label_count,)),

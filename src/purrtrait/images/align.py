@@ -149,20 +149,20 @@ def centred(points: Points, width: int, height: int) -> Matrix:
 def rectangles(points: Points, width: int, height: int) -> dict[str, Box]:
     """Return the face rectangles ``r0`` ... ``r4`` of ``cat-generator``, on its level canvas.
 
-    They are whole pixels. ``points`` are all nine, in the photo. r0 holds the points; r1 is r0
-    moved onto the middle of eyes and mouth, r2 half of that way and clipped to the canvas; r3 holds
-    r0 and r2; r4 is r3 made square, its longer side trimmed, an odd pixel at the left or top.
+    ``points`` are all nine, in the photo. r0 holds the points; r1 is r0 moved onto the middle of
+    eyes and mouth, r2 half of that way and clipped to the canvas; r3 holds r0 and r2; r4 is r3 made
+    square, its longer side trimmed alike on both sides. (The ancestor rounded all of them to whole
+    pixels, so that a small face jumped when it was turned or scaled.)
     """
     level = moved(centred(points, width, height), [points[name] for name in CAT_POINTS])
-    level = level.round(6)  # or noise in the last digits would move an edge by a pixel
-    r0 = np.concatenate([np.floor(level.min(0)), np.ceil(level.max(0))])
-    way = np.floor(level[:3].mean(0)) - (r0[:2] + r0[2:]) // 2
-    r1 = r0 + np.tile(way, 2)
-    r2 = np.clip(r0 + np.tile(np.trunc(way / 2), 2), 0, [width, height, width, height])
+    r0 = np.concatenate([level.min(0), level.max(0)])
+    way = np.tile(level[:3].mean(0) - (r0[:2] + r0[2:]) / 2, 2)
+    r1 = r0 + way
+    r2 = np.clip(r0 + way / 2, 0, [width, height, width, height])
     r3 = np.concatenate([np.minimum(r0, r2)[:2], np.maximum(r0, r2)[2:]])
     surplus = np.ptp(r3.reshape(2, 2), axis=0)
-    surplus -= surplus.min()
-    r4 = r3 + np.concatenate([np.ceil(surplus / 2), -np.floor(surplus / 2)])
+    trimmed = (surplus - surplus.min()) / 2
+    r4 = r3 + np.concatenate([trimmed, -trimmed])
     return {f"r{n}": _box(edges) for n, edges in enumerate((r0, r1, r2, r3, r4))}
 
 

@@ -1,0 +1,156 @@
+"""Copies are found, left out or kept together; faces are searched, counted and named."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from purrtrait.datasets import alike, cut, detect
+from purrtrait.datasets.fill import EXCLUDED
+from purrtrait.datasets.photo import decode
+from purrtrait.datasets.prepare import Order, prepare
+from purrtrait.images.align import Face
+
+
+@pytest.fixture
+def copies(tmp_path: Path) -> Path:
+    """Give a folder of twelve smooth photos; three of them come again, better, worse and equal."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    numbers = np.random.default_rng(0)
+    for number in range(12):
+        small = Image.fromarray(numbers.integers(0, 256, (6, 6, 3), dtype=np.uint8))
+        small.resize((60, 60), Image.Resampling.BICUBIC).save(folder / f"{number:02d}.png")
+    shutil.copy(folder / "01.png", folder / "equal.png")
+    Image.open(folder / "02.png").resize((120, 120)).save(folder / "larger.png")
+    Image.open(folder / "03.png").resize((40, 40)).save(folder / "smaller.png")
+    return folder
+
+
+def left_out(source: Path, out: Path, *screens: str) -> dict[str, tuple[str, str]]:
+    pack = prepare(Order("folder", size=24, source=source, screens=screens), out)
+    pack.verify()
+    assert len(pack.images) + len(pack.manifest.quarantined) == 15
+    for row, name in zip(pack.images, pack.manifest.photos, strict=True):
+        same = prepare(Order("folder", size=24, source=source, screens=()), out.with_name("all"))
+        assert np.array_equal(row, same.images[same.manifest.photos.index(name)])
+    return {item.name: (item.copy_of, item.reason) for item in pack.manifest.quarantined}
+
+
+def test_equal_ones_are_left_out_when_asked(copies: Path, tmp_path: Path) -> None:
+    said = alike.COPIES["equal"]
+    assert left_out(copies, tmp_path / "equal", "equal") == {"equal.png": ("01.png", said)}
+
+
+def test_of_a_photo_in_several_versions_the_best_stays(copies: Path, tmp_path: Path) -> None:
+    said = alike.COPIES["alike"]
+    assert left_out(copies, tmp_path / "alike", "alike") == {
+        "equal.png": ("01.png", said),
+        "02.png": ("larger.png", said),
+        "smaller.png": ("03.png", said),
+    }
+
+
+def test_copies_that_stay_never_straddle_the_split(copies: Path, tmp_path: Path) -> None:
+    for seed in range(5):
+        order = Order("folder", size=24, source=copies, split=0.4, seed=seed, screens=())
+        pack = prepare(order, tmp_path / str(seed))
+        held_out = {pack.manifest.photos[row] for row in pack.rows("held-out")}
+        for pair in ("01.png", "equal.png"), ("02.png", "larger.png"), ("03.png", "smaller.png"):
+            assert len(held_out & set(pair)) in (0, 2)
+        assert len(held_out) in (5, 6)
+
+
+def test_drawings_are_not_suspected(tmp_path: Path) -> None:
+    pack = prepare(Order("kittens", size=8, count=300), tmp_path / "pack")
+    assert len(pack.images) == 300
+    assert not pack.manifest.groups
+
+
+def halves(pixels: np.ndarray) -> list[Face]:
+    """Find a face in each half of a wide photo, one in a square one, none in a tall one."""
+    high, wide = pixels.shape[:2]
+    if high > wide:
+        return []
+    edges = range(0, wide - high // 2, high)
+    return [Face({}, (left + 2.0, 2.0, left + high - 2.0, high - 2.0)) for left in edges]
+
+
+def test_faces_are_searched_counted_and_kept_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(detect.FINDERS, "halves", halves)
+    source = tmp_path / "photos"
+    source.mkdir()
+    numbers = np.random.default_rng(0)
+    shapes = [(40, 80), (40, 40), (80, 40), (40, 80), (40, 80)]
+    for number, (high, wide) in enumerate(shapes):
+        pixels = numbers.integers(0, 256, (high, wide, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(source / f"{number}.png")
+    order = Order("folder", size=16, source=source, find="halves", split=0.3)
+    pack = prepare(order, tmp_path / "pack")
+    assert pack.manifest.faces == {"0": 1, "1": 1, "more": 3}
+    assert pack.manifest.photos == ("0.png#1", "0.png#2", "1.png", *_two("3.png"), *_two("4.png"))
+    assert [item.reason for item in pack.manifest.quarantined] == [cut.NO_FACE]
+    held_out = {pack.manifest.groups[row] for row in pack.rows("held-out")}
+    train = {pack.manifest.groups[row] for row in pack.rows("train")}
+    assert held_out and not held_out & train
+    # The crops are those of the two halves.
+    assert decode(source / "0.png").shape == (40, 80, 3)
+    assert not np.array_equal(pack.images[0], pack.images[1])
+
+
+def _two(name: str) -> tuple[str, str]:
+    return f"{name}#1", f"{name}#2"
+
+
+def test_single_portraits_and_whole_photos_can_be_excluded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(detect.FINDERS, "halves", halves)
+    source = tmp_path / "photos"
+    source.mkdir()
+    numbers = np.random.default_rng(0)
+    for number in range(3):
+        pixels = numbers.integers(0, 256, (40, 80, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(source / f"{number}.png")
+    listed = tmp_path / "exclude.txt"
+    listed.write_text("0.png\n1.png#2\n")
+    order = Order("folder", size=16, source=source, find="halves", exclude=listed)
+    pack = prepare(order, tmp_path / "pack")
+    assert pack.manifest.photos == ("1.png#1", "2.png#1", "2.png#2")
+    assert {item.name: item.reason for item in pack.manifest.quarantined} == {
+        "0.png": EXCLUDED,
+        "1.png#2": EXCLUDED,
+    }
+
+
+def test_an_alignment_that_cannot_be_is_said_at_once(album: Path, tmp_path: Path) -> None:
+    order = Order("folder", size=16, source=album)
+    for align, words in (
+        ("meow", r"needs the left ear outer, the left eye.* which folder tells nothing about"),
+        ("moew", "There is no alignment 'moew': did you mean 'meow'"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            prepare(replace(order, align=align), tmp_path / "pack")
+    with pytest.raises(ValueError, match="There is no finder 'dogs'"):
+        prepare(replace(order, find="dogs"), tmp_path / "pack")
+    with pytest.raises(ValueError, match="There is no screen 'blurry': did you mean 'blurred'"):
+        prepare(replace(order, screens=("blurry",)), tmp_path / "pack")
+    with pytest.raises(ValueError, match="least 3, expected at least 8"):
+        prepare(replace(order, least=3), tmp_path / "pack")
+    assert not (tmp_path / "pack").exists()
+
+
+def test_another_alignment_is_another_pack(album: Path, tmp_path: Path) -> None:
+    order = Order("folder", size=16, source=album)
+    prepare(order, tmp_path / "pack")
+    with pytest.raises(ValueError, match="least is None there and 20 here"):
+        prepare(replace(order, least=20), tmp_path / "pack")
+    with pytest.raises(ValueError, match=r"screens is \['blank', 'equal'\] there and None here"):
+        prepare(replace(order, screens=()), tmp_path / "pack")
