@@ -50,3 +50,26 @@ def test_train_resume_and_sample(
     assert len(np.unique(portraits.reshape(5, -1), axis=0)) == 5
     assert (begun.run / "report.html").stat().st_size > 10_000
     assert (begun.run / "film.mp4").stat().st_size > 500
+
+
+def test_people_are_split_by_person(tmp_path: Path) -> None:
+    archive = Path(DATA) / "lfw-deepfunneled.tgz"
+    pack = purrtrait.prepare("lfw", archive, out=tmp_path / "pack", size=64, count=3_000)
+    assert len(pack.images) == 3_000
+    train, held_out = (
+        {pack.manifest.groups[row] for row in pack.rows(split)} for split in ("train", "held-out")
+    )
+    assert not train & held_out
+    assert 290 <= len(pack.rows("held-out")) <= 300
+    # Aligned faces: the mean person is a face, light in the middle and sharp enough to have eyes.
+    mean = pack.images[:].mean((0, 3))
+    assert mean[20:50, 20:44].mean() > mean[:8].mean() + 10
+    assert mean[24:28, 20:44].mean() < mean[36:40, 24:40].mean()
+
+
+def test_cats_are_found_in_photos_of_whole_cats(tmp_path: Path) -> None:
+    pack = purrtrait.prepare(
+        "folder", Path(DATA) / "cat-photos", out=tmp_path / "pack", size=64, find="cats"
+    )
+    assert 70 <= len(pack.images) <= 110
+    assert sum(pack.manifest.faces.values()) == 150

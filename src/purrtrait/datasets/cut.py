@@ -119,11 +119,12 @@ class Cut:
 
     def _row(self, name: str, place: Placement, picture: Picture) -> Row:
         portrait = draw(picture.pixels, place, self.size, picture.shrunk)
-        pixels = grey(portrait) if self.in_grey else portrait
-        seen = glance(pixels)
+        luma = grey(portrait)
+        seen = glance(luma[..., 0])
         if reason := fault(seen, self.screens):
             raise Unreadable(reason)
-        return Row(name, pixels, place.side, seen.detail, self.code(pixels))
+        pixels = luma if self.in_grey else portrait
+        return Row(name, pixels, place.side, seen.detail, self.code(luma[..., 0]))
 
 
 def _placed(alignment: Alignment, face: Face, width: int, height: int) -> Placement:

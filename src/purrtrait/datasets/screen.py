@@ -12,8 +12,6 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from purrtrait.images.colour import grey
-
 BLANK_LEVELS = 4.0  # a standard deviation of grey below it: nothing is to be seen
 DARK_LEVELS, LIGHT_LEVELS = 12.0, 232.0  # means of grey, of 0 ... 255
 FLAT_LEVELS = 12.0  # a standard deviation of grey below it: fog, or night
@@ -50,13 +48,17 @@ SCREENS: dict[str, Screen] = {
 }
 
 
-def glance(pixels: np.ndarray) -> Glance:
-    """Measure a portrait (H, W, 1 or 3) uint8."""
-    luma = pixels if pixels.shape[-1] == 1 else grey(pixels)
-    levels = luma[..., 0].astype(np.float32)
-    spread = float(levels.std())
-    laplacian = cv2.Laplacian(levels, cv2.CV_32F, borderType=cv2.BORDER_REPLICATE)
-    return Glance(float(levels.mean()), spread, float(laplacian.std()) / max(spread, 1e-6))
+def glance(luma: np.ndarray) -> Glance:
+    """Measure a portrait's grey (H, W) uint8."""
+    mean, spread = _moments(luma)
+    laplacian = cv2.Laplacian(luma, cv2.CV_16S, borderType=cv2.BORDER_REPLICATE)
+    return Glance(mean, spread, _moments(laplacian)[1] / max(spread, 1e-6))
+
+
+def _moments(levels: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation."""
+    mean, spread = cv2.meanStdDev(levels)
+    return float(mean[0, 0]), float(spread[0, 0])
 
 
 def fault(seen: Glance, screens: Sequence[str]) -> str | None:
