@@ -241,7 +241,7 @@ def _loaded(name: str) -> cv2.CascadeClassifier:
 CATS = Search(
     watchers=(cascade("frontalcatface"), cascade("frontalcatface_extended")),
     longest=240,  # of a window of 24 pixels: a tenth; smaller ones are mostly fur
-    degrees=(-28, 0, 28),
+    degrees=(-20, 0, 20),
     votes=8,
     each=2,
     # Cascades for eyes miss two cats of three. These are within a fifteenth of the face's side,
