@@ -134,7 +134,10 @@ def test_the_split_is_keyed_by_the_seed(album: Path, tmp_path: Path) -> None:
     assert len(splits) > 1
 
 
-def test_the_same_pack_is_opened_and_not_made_again(album: Path, tmp_path: Path) -> None:
+def test_the_same_pack_is_opened_and_not_made_again(
+    album: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     order = Order("folder", size=16, source=album)
     out = tmp_path / "pack"
     made = prepare(order, out)
@@ -144,6 +147,8 @@ def test_the_same_pack_is_opened_and_not_made_again(album: Path, tmp_path: Path)
     assert again.content_hash == made.content_hash
     assert (out / "images.npy").stat().st_mtime_ns == before
     assert not told
+    assert f"{out} is already prepared" in caplog.messages
+    assert caplog.messages.count("only 10 pictures: faces are learnt from some thousands") == 1
 
 
 def test_a_default_spelt_out_is_the_same_order(tmp_path: Path) -> None:

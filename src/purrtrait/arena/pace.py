@@ -35,7 +35,15 @@ def _rate(stage: Stage, pack: Pack, device: str, seconds: float) -> float:
     """FLOP a second of one stage."""
     shape, where = build.Shape(pack.size, pack.channels), machine.device(device)
     built = build.stage(stage, shape, 0, where)
-    feed = Feed(pack.images, pack.rows(TRAIN), stage.batch, 0, stage.name, device=where)
+    feed = Feed(
+        pack.images,
+        pack.rows(TRAIN),
+        stage.batch,
+        0,
+        stage.name,
+        device=where,
+        variation=build.variation(stage),
+    )
 
     def batch(now: Progress) -> Batch:
         return built.level.cut(feed.portraits(now), None, feed.draw(now))

@@ -39,6 +39,7 @@ __all__ = ["Beside", "Order", "no_report", "prepare"]
 CROP = "the middle square, averaged exactly when it is larger than the size, bicubic when smaller"
 ALIGNED = "aligned as {}, in one resampling"
 ROW_BYTES = 256  # of the manifest and the labels, for each photo
+FEW = 500  # pictures: with fewer, a critic soon knows them all by heart
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +78,8 @@ def prepare(
             if beside.contact_sheet:
                 contact_sheets(folder, writer.images(), filled.left_out)
             hashes = writer.finish()
+        if len(groups) < FEW:
+            log.warning("only %d pictures: faces are learnt from some thousands", len(groups))
         write_manifest(
             folder,
             Manifest(
@@ -149,6 +152,7 @@ def _the_same(out: Path, described: dict[str, object], beside: Beside) -> Pack:
             f"{out} holds this very pack already, and what is wanted beside it is written only "
             f"while it is made. {advice}"
         )
+    log.info("%s is already prepared", out)
     return pack
 
 
