@@ -26,12 +26,13 @@ print(len(pack.images), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 def peak_kibibytes(folder: Path, count: int) -> int:
     """Peak memory of a process that prepares so many kittens."""
     folder.mkdir()
+    return ran(PREPARE.format(count=count), folder, count)
+
+
+def ran(script: str, folder: Path, count: int) -> int:
+    """Run a script in a folder; it prints how many pictures it made, ``count``, and a number."""
     done = subprocess.run(
-        [sys.executable, "-c", PREPARE.format(count=count)],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=folder,
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=folder
     )
     made, peak = done.stdout.split()
     assert int(made) == count
@@ -68,16 +69,7 @@ def peak_of_photos(folder: Path, count: int) -> int:
             data = io.BytesIO()
             small.resize((64, 64), Image.Resampling.BICUBIC).save(data, "JPEG", quality=80)
             archive.writestr(f"{number:06d}.jpg", data.getvalue())
-    done = subprocess.run(
-        [sys.executable, "-c", PREPARE_PHOTOS],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=folder,
-    )
-    made, peak = done.stdout.split()
-    assert int(made) == count
-    return int(peak)
+    return ran(PREPARE_PHOTOS, folder, count)
 
 
 def test_memory_does_not_grow_with_the_number_of_photos(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,20 @@ def place(out: Path | None, name: str) -> Path:
     except OSError as error:
         raise ValueError(f"the folder {out} cannot be made ({error.strerror})") from None
     return out
+
+
+@contextmanager
+def placed(out: Path | None, name: str) -> Iterator[Path]:
+    """The folder of ``place``; one that was made here and is still empty goes when work fails."""
+    known = out is not None and out.exists()
+    folder = place(out, name)
+    try:
+        yield folder
+    except BaseException:
+        if not known:
+            with suppress(OSError):  # it holds something by now
+                folder.rmdir()
+        raise
 
 
 def draw(

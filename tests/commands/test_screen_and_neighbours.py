@@ -204,3 +204,17 @@ def test_neighbours_of_pictures_of_another_kind(
 def test_neighbours_of_what_is_no_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["neighbours", "nowhere"]) == 2
     assert "name one with --against" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["screen", "neighbours"])
+def test_a_wrong_extractor_leaves_no_folder(
+    command: str, photos: Path, kittens: Pack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    about = {"screen": [str(kittens.path)], "neighbours": [str(photos), "--against"]}[command]
+    about += [str(kittens.path)] * (command == "neighbours")
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for out, stays in ((tmp_path / "new", False), (mine, True)):
+        assert run([command, *about, "--extractor", "eyes", "--out", str(out)]) == 2
+        assert "unknown extractor 'eyes'" in capsys.readouterr().err
+        assert out.exists() is stays

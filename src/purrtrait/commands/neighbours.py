@@ -37,19 +37,19 @@ def neighbours(
     from purrtrait.console import Tasks
 
     pack = judging.open_pack(path, against)
-    place = studio.place(out, f"{path.resolve().name}-neighbours")
     tasks = Tasks()
-    with trainer.own_torch(asked["threads"] or machine.threads()):
-        made = copying.pairs(
-            path,
-            pack,
-            asked["count"],
-            asked["best"],
-            asked["seed"],
-            asked["extractor"],
-            asked["device"] or "auto",
-            tasks.report,
-        )
-    tasks.close()
-    files = copying.write(made, pack, place)
+    with studio.placed(out, f"{path.resolve().name}-neighbours") as place:
+        with trainer.own_torch(asked["threads"] or machine.threads()):
+            made = copying.pairs(
+                path,
+                pack,
+                asked["count"],
+                asked["best"],
+                asked["seed"],
+                asked["extractor"],
+                asked["device"] or "auto",
+                tasks.report,
+            )
+        tasks.close()
+        files = copying.write(made, pack, place)
     show({"chosen": made.chosen, **{name: str(file) for name, file in files.items()}}, as_json)

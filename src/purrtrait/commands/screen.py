@@ -33,10 +33,10 @@ def screen(
     from purrtrait.datasets.pack import Pack
 
     opened = Pack.open(pack)
-    place = studio.place(out, f"{pack.resolve().name}-oddest")
     tasks = Tasks()
-    with trainer.own_torch(threads or machine.threads()):
-        order, odd = screening.screen(opened, extractor, tasks.report)
-    tasks.close()
-    files = screening.write(opened, order, odd, min(count, len(order)), place)
+    with studio.placed(out, f"{pack.resolve().name}-oddest") as place:
+        with trainer.own_torch(threads or machine.threads()):
+            order, odd = screening.screen(opened, extractor, tasks.report)
+        tasks.close()
+        files = screening.write(opened, order, odd, min(count, len(order)), place)
     show({name: str(file) for name, file in files.items()}, as_json)
