@@ -449,7 +449,7 @@ def test_when_all_fails_it_says_what_was_tried_and_what_to_do(
     assert "/b (status 404)" in told
     assert f"{closed} (the connection failed: ConnectionError)" in told
     assert "by hand from https://toys.example" in told
-    assert told.endswith(f"purrtrait prepare folder {folder}")
+    assert told.endswith(f"purrtrait prepare folder {folder / NAME}")
     assert watch.pauses == list(PAUSES_SECONDS)
     assert files(folder) == set()
 

@@ -35,7 +35,11 @@ NAMED = 10  # photos left out that are named on the screen
     help="Whether a mirror image is natural; by default it is in photos, not in kittens.",
 )
 @click.option("--find", metavar="cats|people", help="Search the photos for faces.")
-@click.option("--align", metavar="NAME", help="How faces are cut out; see the table below.")
+@click.option(
+    "--align",
+    metavar="NAME",
+    help="How faces are cut out: none, cat-generator, meow, eyes, box, face-generator, torch-gan.",
+)
 @click.option("--least", default=8, help="Photo pixels that a face must be wide.")
 @click.option(
     "--screen",

@@ -97,10 +97,11 @@ def _try_mirrors(
             log.warning("%s could not be fetched from %s: %s", archive.name, url, error)
         else:
             return
+    source = folder if len(offer.archives) > 1 else folder / archive.name
     raise ValueError(
         f"{archive.name} could not be fetched. Tried {', '.join(failures)}. Try again later, and "
         f"what has arrived is continued; or get it by hand from {offer.page}, put it into {folder} "
-        f"and run: purrtrait prepare {offer.parser} {folder}"
+        f"and run: purrtrait prepare {offer.parser} {source}"
     )
 
 
