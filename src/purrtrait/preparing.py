@@ -9,12 +9,13 @@ from purrtrait.datasets import PARSERS
 from purrtrait.datasets.beside import NOTHING, Beside
 from purrtrait.datasets.cut import LEAST_SIDE
 from purrtrait.datasets.download import fetch
-from purrtrait.datasets.offers import OFFERS
-from purrtrait.datasets.order import Order
+from purrtrait.datasets.offers import offered
+from purrtrait.datasets.order import Order, expect_order
 from purrtrait.datasets.pack import Pack
 from purrtrait.datasets.prepare import no_report
 from purrtrait.datasets.prepare import prepare as make_pack
 from purrtrait.datasets.toys import write_cat_layout
+from purrtrait.datasets.writer import occupied
 from purrtrait.model import PathLike
 
 TOYS = "toy-cats"
@@ -55,10 +56,9 @@ def prepare(
     are there. ``out`` is by default packs/NAME-SIZE. ValueError says what stands in the way.
     """
     path = Path(source) if source is not None else None
+    wanted = parser
     if download:
-        parser, path = _fetched(parser, path, progress)
-    if photos is not None:
-        _write_toys(parser, Path(photos), count, seed, progress)
+        parser, path = _offered(parser, path)
     order = Order(
         parser,
         size=size,
@@ -74,8 +74,13 @@ def prepare(
         least=least,
         screens=None if screens is None else tuple(screens),
     )
+    expect_order(order)
     name = _plain_name(path, parser)
     target = Path(out) if out is not None else Path("packs") / f"{name}-{size}{'-grey' * grey}"
+    if download:
+        fetch(wanted, downloads(wanted, source), progress)
+    if photos is not None and not (occupied(target) and occupied(Path(photos))):
+        _write_toys(parser, Path(photos), count, seed, progress)
     return make_pack(order, target, progress, beside)
 
 
@@ -93,13 +98,17 @@ def _write_toys(
     write_cat_layout(folder, usual if count is None else count, seed, progress)
 
 
-def _fetched(
-    name: str, folder: Path | None, progress: Callable[[int, int], None]
-) -> tuple[str, Path]:
-    """The parser of a dataset, and where its archives are, once they have been fetched."""
-    where = Path("downloads") / name if folder is None else folder
-    archives = fetch(name, where, progress)
-    return OFFERS[name].parser, archives[0] if len(archives) == 1 else where
+def downloads(name: str, folder: PathLike | None) -> Path:
+    """The folder of the archives of a dataset that is fetched."""
+    return Path("downloads") / name if folder is None else Path(folder)
+
+
+def _offered(name: str, folder: Path | None) -> tuple[str, Path]:
+    """The parser of a dataset that can be fetched, and where its archives will be."""
+    offer = offered(name)
+    where = downloads(name, folder)
+    archives = offer.archives
+    return offer.parser, where / archives[0].name if len(archives) == 1 else where
 
 
 def _plain_name(source: Path | None, parser: str) -> str:

@@ -67,13 +67,31 @@ def test_other_photos_are_not_accused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found(images) == list(range(60))
 
 
-def test_families_are_whole_across_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_family_is_named_by_its_first_member() -> None:
     images = stack([scene(row % 5) for row in range(20)])
-    expected = [row % 5 for row in range(20)]
-    assert found(images) == expected
-    for cells in (1, 60, 150):
-        monkeypatch.setattr(alike, "CELLS", cells)
-        assert found(images) == expected
+    assert found(images) == [row % 5 for row in range(20)]
+
+
+def test_a_film_is_not_one_family_link_by_link() -> None:
+    frames = [scene(0)]
+    for number in range(1, 40):
+        share = number / 40
+        mixed = (1 - share) * np.asarray(scene(0), float) + share * np.asarray(scene(1), float)
+        frames.append(Image.fromarray(mixed.astype(np.uint8)))
+    assert len(set(found(stack(frames)))) > 2
+
+
+def test_pictures_with_like_hashes_are_compared_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = []
+
+    def counted(one: np.ndarray, other: np.ndarray) -> bool:
+        compared.append(1)
+        return False
+
+    monkeypatch.setattr(alike, "_correlate", counted)
+    images = stack([scene(seed) for seed in range(80)])
+    assert families(images, [0] * 80).tolist() == list(range(80))
+    assert len(compared) < 80
 
 
 def test_blank_portraits_are_alike_only_when_they_are_equal() -> None:

@@ -85,7 +85,7 @@ def test_nothing_is_overwritten_or_left_half_done(order: Order, tmp_path: Path) 
     debug = tmp_path / "debug"
     debug.mkdir()
     (debug / "thesis.txt").write_text("years of work")
-    with pytest.raises(ValueError, match=r"debug is there already: nothing is overwritten"):
+    with pytest.raises(ValueError, match=r"debug is there already, expected a new or an empty"):
         prepare(order, tmp_path / "pack", beside=Beside(debug=debug))
     assert not (tmp_path / "pack").exists()
 
@@ -97,6 +97,54 @@ def test_nothing_is_overwritten_or_left_half_done(order: Order, tmp_path: Path) 
     with pytest.raises(KeyboardInterrupt):
         prepare(order, tmp_path / "pack", stop, wanted)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["album", "debug"]
+
+
+def test_what_is_left_out_of_the_pack_has_no_copies(
+    order: Order, album: Path, tmp_path: Path
+) -> None:
+    Image.new("RGB", (40, 40), "navy").save(album / "night.png")
+    (tmp_path / "list.txt").write_text("photo 1.png\nphoto 2.png\n")
+    order = replace(order, exclude=tmp_path / "list.txt")
+    pack = prepare(order, tmp_path / "pack", beside=Beside(augmented=tmp_path / "copies"))
+    assert len(pack.images) == 8
+    assert len(files(tmp_path / "copies" / "out_unaug_16x16")) == 8
+
+
+def test_the_same_pack_whoever_looks(order: Order, album: Path, tmp_path: Path) -> None:
+    large = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    Image.fromarray(large).resize((600, 400)).save(album / "large.jpg")
+    plain = prepare(order, tmp_path / "pack")
+    seen = prepare(order, tmp_path / "seen", beside=Beside(debug=tmp_path / "debug"))
+    assert plain.manifest.images_sha256 == seen.manifest.images_sha256
+
+
+@pytest.mark.parametrize("inside", ["pack", "pack/debug", "copies/x"])
+def test_folders_that_lie_in_each_other_are_refused(
+    order: Order, tmp_path: Path, inside: str
+) -> None:
+    wanted = Beside(debug=tmp_path / inside, augmented=tmp_path / "copies")
+    with pytest.raises(ValueError, match="expected a folder of its own"):
+        prepare(order, tmp_path / "pack", beside=wanted)
+    assert [path.name for path in tmp_path.iterdir()] == ["album"]
+
+
+def test_a_long_name_is_cut(order: Order, album: Path, tmp_path: Path) -> None:
+    (album / "photo 1.png").rename(album / ("é" * 125 + ".png"))
+    prepare(order, tmp_path / "pack", beside=Beside(debug=tmp_path / "debug"))
+    assert len(files(tmp_path / "debug")) == 10
+
+
+def test_the_same_command_again_finds_all_there(order: Order, tmp_path: Path) -> None:
+    wanted = Beside(debug=tmp_path / "debug", contact_sheet=True)
+    prepare(order, tmp_path / "pack", beside=wanted)
+    assert len(prepare(order, tmp_path / "pack", beside=wanted).images) == 10
+
+
+def test_a_large_pack_has_a_sheet_of_small_pictures(order: Order, tmp_path: Path) -> None:
+    order = replace(order, size=300)
+    pack = prepare(order, tmp_path / "pack", beside=Beside(contact_sheet=True))
+    with Image.open(pack.path / "kept.png") as sheet:
+        assert sheet.size == (2 + 10 * 130, 132)
 
 
 def test_a_pack_that_is_there_writes_nothing_beside_it(order: Order, tmp_path: Path) -> None:

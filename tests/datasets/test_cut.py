@@ -33,7 +33,7 @@ def cutting(align: str = "none", **others: object) -> Cut:
         "size": 16,
         "alignment": ALIGNMENTS[align],
         "faces": cut.known,
-        "shrink": cut.as_it_is,
+        "shrink": lambda photo, width, height: 1,
         "code": difference_hash,
         **others,
     }
@@ -60,7 +60,8 @@ def test_several_faces_are_numbered_and_none_is_said() -> None:
     assert not np.array_equal(pieces.rows[0].pixels, pieces.rows[1].pixels)
     assert [row.side for row in pieces.rows] == pytest.approx([48, 48])  # with a margin
     assert pieces.faces == 2
-    nobody = cutting("box", faces=lambda photo, picture: [])(0, photo())
+    nowhere = cutting("box", faces=lambda photo, picture: [], shown=lambda pixels: pixels)
+    nobody = nowhere(0, photo())
     assert (nobody.rows, reasons(nobody), nobody.faces) == ([], [("a.jpg", cut.NO_FACE)], 0)
     assert np.array_equal(nobody.refused[0].pixels, scene())
 
@@ -104,11 +105,36 @@ def test_the_parser_may_adjust_a_face_to_its_photo() -> None:
 
     seen: list[Sitting] = []
     one = Photo("a.jpg", drawn(scene), face=Face({}), adjust=adjust)
-    cutting("eyes", beside=[seen.append])(5, one)
+    cutting("eyes", witnesses=[seen.append])(5, one)
     assert told == [(WIDE, HIGH)]
     ((face, place),) = seen[0].places
     assert (seen[0].number, seen[0].photo, face.points) == (5, one, EYES)
     assert place.carry(EYES, 100)["left eye"] == pytest.approx((32, 42))
+
+
+def test_witnesses_see_the_whole_photo_and_only_what_stays() -> None:
+    def look(shrink: Shrink) -> Picture:
+        factor = shrink(WIDE, HIGH)
+        return Picture(scene()[::factor, ::factor], WIDE, HIGH, factor)
+
+    seen: list[Sitting] = []
+
+    def half(photo: Photo, width: int, height: int) -> int:
+        return 2
+
+    pieces = cutting(witnesses=[seen.append], shrink=half)(0, Photo("a.jpg", look))
+    assert np.array_equal(seen[0].pixels, scene())
+    # The pack does not depend on who looks.
+    alone = cutting(shrink=half)(0, Photo("a.jpg", look))
+    assert np.array_equal(pieces.rows[0].pixels, alone.rows[0].pixels)
+    blank = Photo("a.jpg", drawn(lambda: np.full((40, 40, 3), 7, np.uint8)))
+    cutting(screens=["blank"], witnesses=[seen.append])(1, blank)
+    assert len(seen) == 1
+
+
+def test_what_is_left_out_is_forgotten_unless_it_is_to_be_shown() -> None:
+    refused = cutting(least=91)(0, photo()).refused
+    assert refused[0].pixels.size == 0
 
 
 def test_how_much_smaller_a_photo_may_be() -> None:

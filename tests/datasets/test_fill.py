@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from PIL import Image
 
 from purrtrait.datasets import alike, cut, detect
 from purrtrait.datasets.fill import EXCLUDED
-from purrtrait.datasets.photo import decode
+from purrtrait.datasets.photo import DAMAGED, decode
 from purrtrait.datasets.prepare import Order, prepare
 from purrtrait.images.align import Face
 
@@ -56,6 +57,25 @@ def test_of_a_photo_in_several_versions_the_best_stays(copies: Path, tmp_path: P
     }
 
 
+def test_a_copy_names_the_photo_that_stays(copies: Path, tmp_path: Path) -> None:
+    shutil.copy(copies / "02.png", copies / "equal too.png")
+    order = Order("folder", size=24, source=copies, screens=("equal", "alike"))
+    pack = prepare(order, tmp_path / "pack")
+    lost = {item.name: item.copy_of for item in pack.manifest.quarantined}
+    assert lost["equal too.png"] == "larger.png"
+    assert set(lost.values()) <= set(pack.manifest.photos)
+
+
+def test_a_warning_when_nothing_can_be_held_out(
+    tmp_path: Path, noisy: Callable[..., Image.Image], caplog: pytest.LogCaptureFixture
+) -> None:
+    source = tmp_path / "one"
+    source.mkdir()
+    noisy().save(source / "a.png")
+    prepare(Order("folder", size=16, source=source), tmp_path / "pack")
+    assert "nothing is held out, so that there will be no scores: the 1 pictures" in caplog.text
+
+
 def test_copies_that_stay_never_straddle_the_split(copies: Path, tmp_path: Path) -> None:
     for seed in range(5):
         order = Order("folder", size=24, source=copies, split=0.4, seed=seed, screens=())
@@ -92,11 +112,12 @@ def test_faces_are_searched_counted_and_kept_together(
     for number, (high, wide) in enumerate(shapes):
         pixels = numbers.integers(0, 256, (high, wide, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(source / f"{number}.png")
+    (source / "broken.png").write_bytes((source / "0.png").read_bytes()[:200])
     order = Order("folder", size=16, source=source, find="halves", split=0.3)
     pack = prepare(order, tmp_path / "pack")
     assert pack.manifest.faces == {"0": 1, "1": 1, "more": 3}
     assert pack.manifest.photos == ("0.png#1", "0.png#2", "1.png", *_two("3.png"), *_two("4.png"))
-    assert [item.reason for item in pack.manifest.quarantined] == [cut.NO_FACE]
+    assert [item.reason for item in pack.manifest.quarantined] == [cut.NO_FACE, DAMAGED]
     held_out = {pack.manifest.groups[row] for row in pack.rows("held-out")}
     train = {pack.manifest.groups[row] for row in pack.rows("train")}
     assert held_out and not held_out & train

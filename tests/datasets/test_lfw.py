@@ -7,13 +7,16 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from purrtrait.datasets import lfw
 from purrtrait.datasets.archive import checksum
 from purrtrait.datasets.lfw import parse_lfw
-from purrtrait.datasets.photo import Collection, Unreadable, Wanted
+from purrtrait.datasets.photo import Collection, Unreadable, Wanted, decode
+from purrtrait.datasets.prepare import Order, prepare
+from purrtrait.images.resize import fit
 
 Noisy = Callable[..., Image.Image]
 
@@ -119,3 +122,11 @@ def test_what_is_not_lfw_is_said_to_be_not(album: Path, tmp_path: Path) -> None:
         parsed(album)
     with pytest.raises(ValueError, match="There is no file or folder"):
         parsed(tmp_path / "lfw.tgz")
+
+
+def test_faces_of_lfwcrop_are_not_cropped_again(cropped: Path, wild: Path, tmp_path: Path) -> None:
+    order = Order("lfw", size=16, source=cropped, screens=())
+    pack = prepare(order, tmp_path / "pack")
+    for row, name in zip(pack.images, pack.manifest.photos, strict=True):
+        assert np.array_equal(row, fit(decode(cropped / name), 16))
+    assert parsed(wild).align == ""

@@ -23,7 +23,7 @@ NAMED = 10  # photos left out that are named on the screen
 @click.option(
     "--count",
     type=int,
-    help="How many photos; by default all there are, or 20,000 of those that are drawn.",
+    help="How many photos; by default all; of drawn ones 20,000, of toy-cats 1,000.",
 )
 @click.option("--grey", is_flag=True, help="One channel instead of colours.")
 @click.option("--seed", default=0, help="What is drawn, and what is held out, follow from it.")
@@ -40,7 +40,7 @@ NAMED = 10  # photos left out that are named on the screen
     metavar="NAME",
     help="How faces are cut out: none, cat-generator, meow, eyes, box, face-generator, torch-gan.",
 )
-@click.option("--least", default=8, help="Photo pixels that a face must be wide.")
+@click.option("--least", default=8, help="Photo pixels that a portrait must be wide.")
 @click.option(
     "--screen",
     "screens",

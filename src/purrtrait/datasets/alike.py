@@ -6,6 +6,7 @@ right?) differ in few bits are candidates; the correlation of their grey decides
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 import cv2
@@ -20,7 +21,8 @@ COPIES: dict[str, str] = {
 }
 BITS = 8  # of 64 in which the hashes of candidates may differ
 CORRELATION = 0.97  # of the grey of two portraits above which they are one photo
-CELLS = 2**17  # comparisons at a time, of 8 bytes each: they stay in the cache
+SMALL = 16  # pixels: the side at which candidates are compared first, all at once
+NEARLY = 0.95  # of their correlation there, above which the portraits themselves are compared
 
 
 def difference_hash(luma: np.ndarray) -> int:
@@ -31,22 +33,44 @@ def difference_hash(luma: np.ndarray) -> int:
 
 
 def families(images: np.ndarray, hashes: Sequence[int]) -> np.ndarray:
-    """Return for each portrait the first row (N,) int64 of those that are the same photo.
+    """Return for each portrait the first row (N,) int64 that shows the same photo, or its own.
 
-    ``images`` (N, H, W, C) uint8 may be a map of a file: only candidates are read.
+    ``images`` (N, H, W, C) uint8 may be a map of a file. A portrait is compared with the first one
+    of each family, so that a film's frames do not become one family link by link.
     """
-    codes = np.asarray(hashes, np.uint64)
-    first = np.arange(len(codes))
-    rows_at_once = max(1, CELLS // max(1, len(codes)))
-    for start in range(0, len(codes), rows_at_once):
-        block = codes[start : start + rows_at_once, None]
-        apart = np.bitwise_count(block ^ codes[None, start:])  # (block, rest)
-        rows, others = np.nonzero(apart <= BITS)
-        rows, others = rows[rows < others] + start, others[rows < others] + start
-        for row, other in zip(rows.tolist(), others.tolist(), strict=True):
-            if _root(first, row) != _root(first, other) and _same(images[row], images[other]):
-                _join(first, row, other)
-    return np.array([_root(first, row) for row in range(len(first))], np.int64)
+    count = len(hashes)
+    first, firsts = np.arange(count), np.empty(count, np.int64)
+    codes, small = np.empty(count, np.uint64), np.empty((count, SMALL**2), np.float16)
+    equal: dict[bytes, int] = {}  # what shows the very same pixels
+    known = 0
+    for row, code in enumerate(np.asarray(hashes, np.uint64)):
+        image = images[row]
+        digest = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
+        near = np.flatnonzero(np.bitwise_count(codes[:known] ^ code) <= BITS)
+        codes[known], small[known] = code, _small(image)
+        alike = near[small[near].astype(np.float32) @ small[known].astype(np.float32) > NEARLY]
+        same = (firsts[place] for place in alike if _correlate(image, images[firsts[place]]))
+        found = equal.get(digest, -1)
+        found = next(same, -1) if found < 0 else found
+        first[row] = row if found < 0 else found
+        equal.setdefault(digest, int(first[row]))
+        if found < 0:
+            firsts[known] = row
+            known += 1
+    return first
+
+
+def _small(image: np.ndarray) -> np.ndarray:
+    """Return a portrait's small grey (SMALL^2,), of mean 0 and length 1; of a blank one zeros."""
+    small = cv2.resize(_grey(image), (SMALL, SMALL), interpolation=cv2.INTER_AREA)
+    return _normal(small)
+
+
+def _normal(levels: np.ndarray) -> np.ndarray:
+    flat = levels.astype(np.float32).ravel()
+    flat -= flat.mean()
+    length = float(np.linalg.norm(flat))
+    return flat / length if length > 0 else flat
 
 
 def superfluous(
@@ -64,29 +88,11 @@ def superfluous(
     return {row: first for row, first in firsts.items() if row != first}
 
 
-def _same(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether the grey of two portraits correlates; blank ones are the same when they are equal."""
-    if np.array_equal(one, other):
-        return True
-    pair = np.stack([_grey(one).ravel(), _grey(other).ravel()]).astype(np.float64)
-    pair -= pair.mean(1, keepdims=True)
-    lengths = np.sqrt((pair**2).sum(1)).prod()
-    return bool(lengths > 0 and (pair[0] * pair[1]).sum() > CORRELATION * lengths)
+def _correlate(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether the grey of two portraits correlates as it does in copies."""
+    return float(_normal(_grey(one)) @ _normal(_grey(other))) > CORRELATION
 
 
 def _grey(pixels: np.ndarray) -> np.ndarray:
     luma: np.ndarray = pixels[..., 0] if pixels.shape[-1] == 1 else grey(pixels)[..., 0]
     return luma
-
-
-def _root(first: np.ndarray, row: int) -> int:
-    while first[row] != row:
-        first[row] = first[first[row]]
-        row = int(first[row])
-    return row
-
-
-def _join(first: np.ndarray, row: int, other: int) -> None:
-    """Make two families one, named by its first row."""
-    roots = sorted((_root(first, row), _root(first, other)))
-    first[roots[1]] = roots[0]

@@ -12,13 +12,17 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from purrtrait.datasets.annotation import clipped, keypoints
-from purrtrait.datasets.archive import Content, Members, members, refusal
+from purrtrait.datasets.archive import Content, Members, checksum, members, refusal
 from purrtrait.datasets.folder import SUFFIXES, sample
+from purrtrait.datasets.offers import OFFERS
 from purrtrait.datasets.packed import PICTURE_BYTES, look_into, refused_photos, said_of
 from purrtrait.datasets.photo import Collection, Photo, Unreadable, Wanted
 from purrtrait.images.align import Face
 
-ARCHIVES = ("CAT_DATASET_01.zip", "CAT_DATASET_02.zip")
+OFFICIAL = {
+    archive.name: archive.checksum.partition(":")[2] for archive in OFFERS["cat10k"].archives
+}
+UNOFFICIAL = "not the official file (a part of it, or a changed copy?)"
 ANNOTATION = ".cat"  # follows the whole name of the photo
 ANNOTATION_BYTES = 4096  # many times a line of nineteen numbers
 
@@ -50,7 +54,7 @@ def parse_cat10k(wanted: Wanted) -> Collection:
     if not pairs:
         raise ValueError(
             f"No annotated photo in {wanted.source}{said_of(refused)}: expected a folder with "
-            f"{' and '.join(ARCHIVES)}, or with their unpacked files NAME.jpg and NAME.jpg"
+            f"{' and '.join(OFFICIAL)}, or with their unpacked files NAME.jpg and NAME.jpg"
             f"{ANNOTATION}. Photos without annotations are read by the parser folder."
         )
     log.info("%d annotated photos in %s%s", len(pairs), wanted.source, said_of(refused))
@@ -64,7 +68,10 @@ def parse_cat10k(wanted: Wanted) -> Collection:
 
 
 def _parts(source: Path) -> Sequence[_Part]:
-    archives = [source / name for name in ARCHIVES if (source / name).is_file()]
+    archives = [source / name for name in OFFICIAL if (source / name).is_file()]
+    for path in archives:
+        official = checksum(path, "md5") == OFFICIAL[path.name]
+        log.info("%s: %s", path, "the official file" if official else UNOFFICIAL)
     suffixes = SUFFIXES | {ANNOTATION}
     found = {path.stem: members(path, suffixes) for path in archives or [source]}
     names = Counter(name for part in found.values() for name in (*part.names, *part.refused))

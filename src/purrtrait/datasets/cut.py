@@ -46,25 +46,30 @@ class Refused(NamedTuple):
 
 
 class Pieces(NamedTuple):
-    """All that came of one photo; ``faces`` counts those that were found or known in it."""
+    """All that came of one photo; ``faces`` counts those in it, if it could be looked at."""
 
     rows: Sequence[Row] = ()
     refused: Sequence[Refused] = ()
-    faces: int = 0
+    faces: int | None = None
 
 
 class Sitting(NamedTuple):
-    """A photo on its way: its number, from 0, its pixels, and where its portraits lie."""
+    """A photo with portraits: its number, from 0, its pixels in its own size, and their places."""
 
     number: int
     photo: Photo
-    picture: Picture
+    pixels: np.ndarray
     places: Sequence[tuple[Face, Placement]]
 
 
-Beside: TypeAlias = Callable[[Sitting], None]  # writes something else of each photo
+Witness: TypeAlias = Callable[[Sitting], None]  # writes something else of each photo
 Faces: TypeAlias = Callable[[Photo, Picture], Sequence[Face]]
 ShrinkTo: TypeAlias = Callable[[Photo, int, int], int]
+
+
+def nothing(pixels: np.ndarray) -> np.ndarray:
+    """Keep nothing of what a photo looks like."""
+    return NOTHING
 
 
 @dataclass(frozen=True)
@@ -73,8 +78,9 @@ class Cut:
 
     ``faces`` says where the faces of a photo are, after ``shrink`` said how much smaller than the
     file it may be. Portraits with fewer than ``least`` photo pixels along their side are left out,
-    and so are those that fail one of the ``screens``. ``code`` hashes a portrait. Each of
-    ``beside`` is told of each photo.
+    and so are those that fail one of the ``screens``. ``code`` hashes a portrait, and ``shown``
+    makes what is kept of a photo that is left out. Each of the ``witnesses`` is told of each photo
+    that gives portraits.
     """
 
     size: int
@@ -85,7 +91,8 @@ class Cut:
     in_grey: bool = False
     least: int = LEAST_SIDE
     screens: Sequence[str] = ()
-    beside: Sequence[Beside] = ()
+    shown: Callable[[np.ndarray], np.ndarray] = nothing
+    witnesses: Sequence[Witness] = ()
 
     def __call__(self, number: int, photo: Photo) -> Pieces:
         """Return what photo ``number`` gives; what cannot be used is refused with its reason."""
@@ -101,15 +108,28 @@ class Cut:
         for name, face in zip(_names(photo.name, len(faces)), faces, strict=True):
             try:
                 place = self._place(face, picture)
-                places.append((face, place))
                 rows.append(self._row(name, place, picture))
+                places.append((face, place))
             except (Unalignable, Unreadable) as error:
-                refused.append(Refused(name, error.reason, picture.pixels))
-        for write in self.beside:
-            write(Sitting(number, photo, picture, places))
+                refused.append(Refused(name, error.reason, self.shown(picture.pixels)))
         if not faces:
-            refused.append(Refused(photo.name, NO_FACE, picture.pixels))
+            refused.append(Refused(photo.name, NO_FACE, self.shown(picture.pixels)))
+        if places and self.witnesses:
+            self._witnessed(number, photo, picture, places)
         return Pieces(rows, refused, len(faces))
+
+    def _witnessed(
+        self,
+        number: int,
+        photo: Photo,
+        picture: Picture,
+        places: Sequence[tuple[Face, Placement]],
+    ) -> None:
+        # They want the photo in its own size; the pack must not depend on that, so what was decoded
+        # smaller is then decoded once more.
+        pixels = picture.pixels if picture.shrunk == 1 else photo.read()
+        for witness in self.witnesses:
+            witness(Sitting(number, photo, pixels, places))
 
     def _place(self, face: Face, picture: Picture) -> Placement:
         place = _placed(self.alignment, face, picture.width, picture.height)
@@ -177,8 +197,3 @@ def shrink_searched(photo: Photo, width: int, height: int) -> int:
     """Return how much smaller a photo may be that is to be searched."""
     longer = max(width, height)
     return next((factor for factor in FACTORS if longer / factor >= SEARCHED), 1)
-
-
-def as_it_is(photo: Photo, width: int, height: int) -> int:
-    """Want all pixels of a photo."""
-    return 1

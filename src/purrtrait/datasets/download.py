@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 import re
@@ -17,7 +16,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from purrtrait.datasets.archive import checksum
-from purrtrait.datasets.offers import OFFERS, Archive, Offer
+from purrtrait.datasets.offers import Archive, Offer, offered
 
 PIECE_BYTES = 2**16
 TIMEOUT_SECONDS = (10, 60)  # until the server is reached, and between two pieces
@@ -46,13 +45,7 @@ def fetch(name: str, folder: Path, progress: ReportBytes, pause: Pause = time.sl
     ``NAME.part``, to be continued by a later call. Nothing is overwritten. ValueError says what
     was tried and how to get the archive by hand.
     """
-    if name not in OFFERS:
-        near = difflib.get_close_matches(name, OFFERS, 1, 0.0)[0]
-        raise ValueError(
-            f"There is nothing to download for {name!r}: did you mean {near!r}? "
-            f"Expected one of {', '.join(OFFERS)}."
-        )
-    offer = OFFERS[name]
+    offer = offered(name)
     return [_fetched(archive, offer, folder, progress, pause) for archive in offer.archives]
 
 

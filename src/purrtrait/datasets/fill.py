@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
 
+from purrtrait import machine
 from purrtrait.datasets.alike import COPIES, families, superfluous
-from purrtrait.datasets.cut import Pieces, Refused
+from purrtrait.datasets.cut import NOTHING, Pieces, Refused
 from purrtrait.datasets.photo import Collection, Photo
 from purrtrait.datasets.split import joined
 from purrtrait.datasets.writer import PackWriter
 
 EXCLUDED = "named in the list of photos to leave out"
-THREADS = min(4, os.cpu_count() or 1)
+THREADS = min(4, machine.threads() + 1)  # one more than cores: some wait for the disk
 WINDOW = 4 * THREADS  # photos between the parser and the file at any time
 NAMED = 10  # names that a warning lists
 SHOWN = 400  # photos that are left out and kept in mind, to be shown
@@ -57,7 +58,8 @@ class Filled:
             self.groups.append(photo.group or photo.name)
             self.quality.append((row.side, row.detail))
             self.codes.append(row.code)
-        self.faces[str(pieces.faces) if pieces.faces < 2 else "more"] += 1
+        if pieces.faces is not None:
+            self.faces[str(pieces.faces) if pieces.faces < 2 else "more"] += 1
         self.left_out += pieces.refused[: max(0, SHOWN - len(self.left_out))]
 
 
@@ -72,15 +74,11 @@ def fill(
     filled = Filled()
     names: set[str] = set()
     # Closed at once when something goes wrong, so that no thread reads on.
-    with closing(_in_order(cut_out, collection.photos)) as photos:
+    with closing(_in_order(partial(_unless, unwanted, cut_out), collection.photos)) as photos:
         for done, (photo, work) in enumerate(photos, 1):
             assert photo.name not in names, f"two photos are named {photo.name}"
             names.add(photo.name)
             progress(done, collection.count)
-            if photo.name in unwanted:
-                work.cancel()
-                writer.quarantine(photo.name, EXCLUDED)
-                continue
             pieces = work.result()
             names.update(row.name for row in pieces.rows)
             pieces = _without(pieces, unwanted)
@@ -98,9 +96,16 @@ def fill(
     return filled
 
 
+def _unless(unwanted: AbstractSet[str], cut_out: CutOut, number: int, photo: Photo) -> Pieces:
+    """Cut out a photo unless it is named among those to leave out."""
+    if photo.name in unwanted:
+        return Pieces(refused=[Refused(photo.name, EXCLUDED, NOTHING)])
+    return cut_out(number, photo)
+
+
 def _without(pieces: Pieces, unwanted: AbstractSet[str]) -> Pieces:
     """Leave out single portraits of a photo by name."""
-    lost = [Refused(row.name, EXCLUDED, row.pixels) for row in pieces.rows if row.name in unwanted]
+    lost = [Refused(row.name, EXCLUDED, NOTHING) for row in pieces.rows if row.name in unwanted]
     kept = [row for row in pieces.rows if row.name not in unwanted]
     return Pieces(kept, [*pieces.refused, *lost], pieces.faces)
 
@@ -136,8 +141,8 @@ def without_copies(writer: PackWriter, filled: Filled, screens: Sequence[str]) -
             here = [row for row in members if row not in lost]
             for row, kept in superfluous(images, here, filled.quality, screen).items():
                 lost[row] = kept, COPIES[screen]
-    for row, (kept, reason) in lost.items():
-        writer.quarantine(writer.names[row], reason, writer.names[kept])
+    for row, (_, reason) in lost.items():
+        writer.quarantine(writer.names[row], reason, writer.names[_staying(row, lost)])
         if len(filled.left_out) < SHOWN:
             filled.left_out.append(Refused(writer.names[row], reason, images[row].copy()))
     stay = np.array([row for row in range(len(family)) if row not in lost], np.int64)
@@ -146,7 +151,16 @@ def without_copies(writer: PackWriter, filled: Filled, screens: Sequence[str]) -
     return [groups[row] for row in stay.tolist()]
 
 
+def _staying(row: int, lost: Mapping[int, tuple[int, str]]) -> int:
+    """The row that stays instead: the one kept for it may have been left out for a better one."""
+    while row in lost:
+        row = lost[row][0]
+    return row
+
+
 def _families(family: np.ndarray) -> Mapping[int, list[int]]:
-    """Rows by their family, of which there are at least two."""
-    first, count = np.unique(family, return_counts=True)
-    return {name: np.flatnonzero(family == name).tolist() for name in first[count > 1].tolist()}
+    """Rows by their family, where it has at least two."""
+    members: dict[int, list[int]] = {}
+    for row, name in enumerate(family.tolist()):
+        members.setdefault(name, []).append(row)
+    return {name: rows for name, rows in members.items() if len(rows) > 1}

@@ -24,6 +24,8 @@ FOREIGN = "not named as the photos of LFW are"
 
 _NAMED = re.compile(r"(.+)_[0-9]{4}")  # the person, and the photo's number
 
+CROPPED = (".pgm", ".ppm")  # of LFWcrop, whose pictures are faces already
+
 log = logging.getLogger(__name__)
 
 
@@ -50,6 +52,7 @@ def parse_lfw(wanted: Wanted) -> Collection:
         count=len(chosen) + len(refused),
         fingerprint=found.fingerprint,
         photos=chain(_photos(found, chosen), refused_photos(refused)),
+        align="none" if all(name.lower().endswith(CROPPED) for name in people) else "",
     )
 
 

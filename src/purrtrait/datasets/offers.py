@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 
 
@@ -68,3 +69,14 @@ OFFERS: dict[str, Offer] = {
         f"{_FIGSHARE}/5976018",
     ),
 }
+
+
+def offered(name: str) -> Offer:
+    """The offer of a name; ValueError names the known ones."""
+    if name not in OFFERS:
+        near = difflib.get_close_matches(name, OFFERS, 1, 0.0)[0]
+        raise ValueError(
+            f"There is nothing to download for {name!r}: did you mean {near!r}? "
+            f"Expected one of {', '.join(OFFERS)}."
+        )
+    return OFFERS[name]

@@ -105,9 +105,10 @@ def _expect_points(order: Order, entry: ParserEntry) -> None:
         )
 
 
-def alignment(order: Order, entry: ParserEntry) -> str:
-    """The name of the alignment that is asked for."""
-    return order.align or (entry.align if order.find is None else "box")
+def alignment(order: Order, entry: ParserEntry, collection: Collection | None = None) -> str:
+    """The name of the alignment that is asked for, or suits what was found."""
+    suits = (collection.align if collection else "") or entry.align
+    return order.align or (suits if order.find is None else "box")
 
 
 def wanted_screens(order: Order, entry: ParserEntry) -> tuple[str, ...]:
@@ -135,15 +136,15 @@ def described_as(
         "split": order.split,
         "flip_natural": flips(order, entry),
         **excluded_as(order),
-        **_unusual(order, entry),
+        **_unusual(order, entry, collection),
     }
 
 
-def _unusual(order: Order, entry: ParserEntry) -> dict[str, object]:
+def _unusual(order: Order, entry: ParserEntry, collection: Collection) -> dict[str, object]:
     """What the order says of faces and screens: nothing where it says nothing."""
     said: dict[str, tuple[object, object]] = {
         "find": (order.find, None),
-        "align": (alignment(order, entry), "none"),
+        "align": (alignment(order, entry, collection), "none"),
         "least": (order.least, LEAST_SIDE),
         "screens": (list(wanted_screens(order, entry)), []),
     }

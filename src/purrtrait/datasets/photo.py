@@ -10,7 +10,7 @@ import struct
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TypeAlias
@@ -115,7 +115,8 @@ class Collection:
     """What a parser found: how many photos, and an iterator that makes them one after another.
 
     ``fingerprint`` changes when the source does; ``labels`` is the number of values of each label;
-    ``memory_bytes`` is what the parser holds while the photos are read.
+    ``memory_bytes`` is what the parser holds while the photos are read. ``align`` names the
+    alignment that suits these photos, where it is not that of the parser.
     """
 
     count: int
@@ -123,6 +124,7 @@ class Collection:
     photos: Iterator[Photo]
     labels: Mapping[str, int] = field(default_factory=dict)
     memory_bytes: int = 0
+    align: str = ""
 
 
 Parser: TypeAlias = Callable[[Wanted], Collection]
@@ -150,6 +152,9 @@ class ParserEntry:
     photographs: bool = False
 
 
+MOST_PIXELS = 2**26  # that are decoded: a JPEG may have 64 times as many
+LARGE_PIXELS = 2**23  # with its copies, such a picture takes about 100 MB
+_LARGE_ONE = threading.Lock()
 _WARNINGS = threading.Lock()  # the list of warning filters is shared by all threads
 
 _TURNS = {
@@ -197,13 +202,21 @@ def _decode(source: Path | BinaryIO, shrink: Shrink) -> Picture:
     with opened:
         sides = opened.size
         shrunk = _shrunk(opened, shrink) if opened.format == "JPEG" else 1
-        opened.load()
-        orientation = _orientation(opened)  # a PNG may hold it behind its pixels
-        colour = _colour(opened)
-    turn = _TURNS.get(orientation)
-    turned = colour if turn is None else colour.transpose(turn)
-    width, height = _upright(sides, orientation)
-    return Picture(np.array(turned, dtype=np.uint8), width, height, shrunk)
+        with _room_for(opened.width * opened.height):
+            opened.load()
+            orientation = _orientation(opened)  # a PNG may hold it behind its pixels
+            colour = _colour(opened)
+            turn = _TURNS.get(orientation)
+            turned = colour if turn is None else colour.transpose(turn)
+            pixels = np.array(turned, dtype=np.uint8)
+    return Picture(pixels, *_upright(sides, orientation), shrunk)
+
+
+def _room_for(pixels: int) -> AbstractContextManager[object]:
+    """Refuse a picture of too many pixels; of large ones only one is decoded at a time."""
+    if pixels > MOST_PIXELS:
+        raise Unreadable(TOO_MANY_PIXELS)
+    return _LARGE_ONE if pixels > LARGE_PIXELS else nullcontext()
 
 
 def _upright(sides: tuple[int, int], orientation: int) -> tuple[int, int]:

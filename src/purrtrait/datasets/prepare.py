@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +15,15 @@ import numpy as np
 
 from purrtrait.datasets import cut
 from purrtrait.datasets.alike import difference_hash
-from purrtrait.datasets.beside import NOTHING, Beside, contact_sheets, opened
+from purrtrait.datasets.beside import (
+    NOTHING,
+    Beside,
+    already,
+    contact_sheets,
+    expect_apart,
+    opened,
+    thumbnail,
+)
 from purrtrait.datasets.cut import Cut
 from purrtrait.datasets.detect import FINDERS
 from purrtrait.datasets.fill import WINDOW, ReportProgress, fill, no_report, without_copies
@@ -26,12 +37,18 @@ from purrtrait.datasets.order import (
     flips,
     wanted_screens,
 )
-from purrtrait.datasets.pack import Pack
+from purrtrait.datasets.pack import HELD_OUT, Pack
 from purrtrait.datasets.photo import ParserEntry, Wanted
 from purrtrait.datasets.room import expect_room
 from purrtrait.datasets.screen import SCREENS
 from purrtrait.datasets.split import split
-from purrtrait.datasets.writer import PackWriter, reserved, row_files, write_manifest
+from purrtrait.datasets.writer import (
+    PackWriter,
+    occupied,
+    reserved,
+    row_files,
+    write_manifest,
+)
 from purrtrait.images.align import ALIGNMENTS
 
 __all__ = ["Beside", "Order", "no_report", "prepare"]
@@ -57,7 +74,8 @@ def prepare(
     count = entry.default_count if order.count is None else order.count
     collection = entry.parse(Wanted(order.source, order.size, count, order.seed))
     described = described_as(order, entry, count, collection)
-    if _occupied(out):
+    expect_apart(out, beside)
+    if occupied(out):
         return _the_same(out, described, beside)
     channels = 1 if order.grey else 3
     expect_room(
@@ -65,11 +83,15 @@ def prepare(
         collection.count * (order.size**2 * channels + ROW_BYTES),
         collection.memory_bytes + WINDOW * order.size**2 * 3,
     )
-    cv2.setNumThreads(1)  # our own threads have a photo each
-    align = alignment(order, entry)
-    with reserved(out) as folder, opened(beside, order.size, order.seed, align) as writers:
+    align = alignment(order, entry, collection)
+    with (
+        _one_thread(),
+        reserved(out) as folder,
+        opened(beside, order.size, order.seed, align) as witnesses,
+    ):
         with row_files(folder, order.size, channels, len(collection.labels)) as writer:
-            how = _cut(order, entry, writers)
+            shown = thumbnail if beside.contact_sheet else cut.nothing
+            how = replace(_cut(order, entry, align), witnesses=witnesses, shown=shown)
             filled = fill(writer, collection, how, excluded(order), progress)
             _expect_some(writer, order)
             groups = filled.groups
@@ -78,58 +100,75 @@ def prepare(
             if beside.contact_sheet:
                 contact_sheets(folder, writer.images(), filled.left_out)
             hashes = writer.finish()
-        if len(groups) < FEW:
-            log.warning("only %d pictures: faces are learnt from some thousands", len(groups))
-        write_manifest(
-            folder,
-            Manifest(
-                purrtrait_version=own_version(),
-                order=described,
-                size=order.size,
-                channels=channels,
-                crop=CROP if align == "none" else ALIGNED.format(align),
-                flip_natural=flips(order, entry),
-                credit=entry.credit,
-                labels=collection.labels,
-                photos=writer.names,
-                split=runs(split(groups, order.split, order.seed)),
-                images_sha256=hashes[0],
-                labels_sha256=hashes[1],
-                quarantined=writer.quarantined,
-                groups=groups if len(set(groups)) < len(groups) else (),
-                faces={} if order.find is None else dict(filled.faces),
-            ),
+        sides = split(groups, order.split, order.seed)
+        _warn_of(order, groups, sides)
+        manifest = Manifest(
+            purrtrait_version=own_version(),
+            order=described,
+            size=order.size,
+            channels=channels,
+            crop=CROP if align == "none" else ALIGNED.format(align),
+            flip_natural=flips(order, entry),
+            credit=entry.credit,
+            labels=collection.labels,
+            photos=writer.names,
+            split=runs(sides),
+            images_sha256=hashes[0],
+            labels_sha256=hashes[1],
+            quarantined=writer.quarantined,
+            groups=groups if len(set(groups)) < len(groups) else (),
+            faces={} if order.find is None else dict(filled.faces),
         )
+        write_manifest(folder, manifest)
     return Pack.open(out)
 
 
-def _cut(order: Order, entry: ParserEntry, beside: Sequence[cut.Beside]) -> Cut:
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Have OpenCV work in the thread that calls it: our own threads have a photo each."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
+
+def _warn_of(order: Order, groups: Sequence[str], sides: Sequence[str]) -> None:
+    """Say what may surprise in a pack that is sound."""
+    if len(groups) < FEW:
+        log.warning("only %d pictures: faces are learnt from some thousands", len(groups))
+    if order.split > 0 and HELD_OUT not in sides:
+        name, count = Counter(groups).most_common(1)[0]
+        shown = name.encode("utf-8", "replace").decode()  # not all names are Unicode
+        log.warning(
+            "nothing is held out, so that there will be no scores: the %d pictures are of %d "
+            "groups that are never divided, of which %s has %d",
+            *(len(groups), len(set(groups)), shown, count),
+        )
+
+
+def _cut(order: Order, entry: ParserEntry, align: str) -> Cut:
     """Say how portraits are cut out of the photos of an order."""
-    align = ALIGNMENTS[alignment(order, entry)]
     faces: cut.Faces = cut.known
-    shrink: cut.ShrinkTo = partial(cut.shrink_known, align, order.size)
+    shrink: cut.ShrinkTo = partial(cut.shrink_known, ALIGNMENTS[align], order.size)
     if order.find is not None:
         faces, shrink = partial(cut.found, FINDERS[order.find]), cut.shrink_searched
     return Cut(
         size=order.size,
-        alignment=align,
+        alignment=ALIGNMENTS[align],
         faces=faces,
-        shrink=cut.as_it_is if beside else shrink,  # what is drawn beside shows the whole photo
+        shrink=shrink,
         code=difference_hash if entry.photographs else _no_code,
         in_grey=order.grey,
         least=order.least,
         screens=[name for name in wanted_screens(order, entry) if name in SCREENS],
-        beside=beside,
     )
 
 
 def _no_code(pixels: np.ndarray) -> int:
     """Hash nothing, where no copies are looked for."""
     return 0
-
-
-def _occupied(out: Path) -> bool:
-    return out.exists() and not (out.is_dir() and not any(out.iterdir()))
 
 
 def _the_same(out: Path, described: dict[str, object], beside: Beside) -> Pack:
@@ -147,7 +186,7 @@ def _the_same(out: Path, described: dict[str, object], beside: Beside) -> Pack:
     ]
     if different:
         raise ValueError(f"{out} holds a different pack: {'; '.join(different)}. {advice}")
-    if beside:
+    if not already(out, beside):
         raise ValueError(
             f"{out} holds this very pack already, and what is wanted beside it is written only "
             f"while it is made. {advice}"

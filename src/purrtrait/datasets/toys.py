@@ -16,7 +16,7 @@ import numpy as np
 from purrtrait.datasets.cat10k import ANNOTATION
 from purrtrait.datasets.fill import ReportProgress, no_report
 from purrtrait.datasets.photo import Collection, Photo, Wanted, drawn
-from purrtrait.datasets.writer import reserved
+from purrtrait.datasets.writer import expect_new, reserved
 from purrtrait.images.affine import Matrix, moved
 from purrtrait.images.align import CAT_POINTS, Face
 from purrtrait.images.toy_head import paint
@@ -138,8 +138,4 @@ def annotation(face: Face) -> str:
 def _expect(folder: Path, count: int) -> None:
     if count < 1:
         raise ValueError(f"Found a count of {count} toy cats, expected at least 1.")
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise ValueError(
-            f"{folder} is there already, expected a new or an empty folder. Nothing is "
-            "overwritten: choose another name, or delete it first."
-        )
+    expect_new(folder)

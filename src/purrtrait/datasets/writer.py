@@ -131,12 +131,32 @@ class PackWriter:
         return self._images.finish(), self._labels.finish()
 
 
+def occupied(folder: Path) -> bool:
+    """Whether something is there that is not an empty folder."""
+    return folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))
+
+
+def expect_new(folder: Path) -> Path:
+    """The folder, which is new or empty; else ValueError."""
+    if occupied(folder):
+        raise ValueError(
+            f"{folder} is there already, expected a new or an empty folder. Nothing is "
+            "overwritten: choose another name, or delete it first."
+        )
+    return folder
+
+
 @contextmanager
 def reserved(target: Path) -> Iterator[Path]:
     """Return an empty temporary folder beside ``target``, that becomes ``target`` if all goes well.
 
     Whatever a killed predecessor left there is removed. ValueError if another process is at it.
     """
+    target = Path(os.path.abspath(target))  # noqa: PTH100 - so that ".." does not stay in it
+    if target == Path.cwd():
+        raise ValueError(
+            f"{target} is the folder that you are in: expected the name of one to be made in it."
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.partial")
     lock = FileLock(target.with_name(f".{target.name}.lock"), timeout=0)
