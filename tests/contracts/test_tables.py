@@ -18,7 +18,7 @@ from purrtrait.datasets import PARSERS
 from purrtrait.datasets.pack import Pack
 from purrtrait.images.vary import VARIATIONS
 from purrtrait.losses import GAMES, PENALTIES
-from purrtrait.networks import CRITICS, GENERATORS
+from purrtrait.networks import CRITICS, GENERATORS, RETOUCHERS
 from purrtrait.networks.blocks import channels_last
 from purrtrait.objectives import AUGMENTATIONS, OBJECTIVES
 from purrtrait.sampling import LEVELS
@@ -30,6 +30,7 @@ from purrtrait.types import Batch, Draw, Progress
 FACTORIES: dict[str, dict[str, Callable[..., Any]]] = {
     "generators": dict(GENERATORS),
     "critics": dict(CRITICS),
+    "retouchers": dict(RETOUCHERS),
     "games": dict(GAMES),
     "penalties": dict(PENALTIES),
     "augmentations": dict(AUGMENTATIONS),
@@ -54,7 +55,18 @@ def test_every_option_is_explained_and_typed(table: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [*GAMES, *PENALTIES, *AUGMENTATIONS, *VARIATIONS, *RECIPES, *PARSERS]
+    "name",
+    [
+        *GENERATORS,
+        *CRITICS,
+        *RETOUCHERS,
+        *GAMES,
+        *PENALTIES,
+        *AUGMENTATIONS,
+        *VARIATIONS,
+        *RECIPES,
+        *PARSERS,
+    ],
 )
 def test_names_are_plain(name: str) -> None:
     assert name == name.lower().replace("_", "-").replace(" ", "-")
@@ -65,18 +77,22 @@ def test_names_are_plain(name: str) -> None:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_generators(name: str, size: int, channels: int) -> None:
     torch.manual_seed(0)
-    generator = channels_last(GENERATORS[name](size=size, channels=channels))
+    generator = channels_last(GENERATORS[name](size=size, channels=channels, width=8))
     z = Draw(0, "test", 0).prior(generator.prior, (5, generator.latent_size), "latents")
+    # What a refiner refines; all others take no notice of it.
+    given = torch.rand(5, channels, size, size).to(memory_format=torch.channels_last) * 2 - 1
     generator.eval()
     with torch.no_grad():
-        images = generator(z)
+        images = generator(z, given)
         assert images.shape == (5, channels, size, size)
         assert images.dtype == torch.float32
         assert images.abs().max() < 4
         assert channels == 1 or images.is_contiguous(memory_format=torch.channels_last)
-        assert torch.allclose(images[:2], generator(z[:2]), atol=1e-5)  # rows do not meet
+        assert torch.allclose(
+            images[:2], generator(z[:2], given[:2]), atol=1e-5
+        )  # rows do not meet
     generator.train()
-    generator(z).square().sum().backward()
+    generator(z, given).square().sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in generator.parameters())
 
 
@@ -85,7 +101,7 @@ def test_generators(name: str, size: int, channels: int) -> None:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_critics(name: str, size: int, channels: int) -> None:
     torch.manual_seed(0)
-    critic = channels_last(CRITICS[name](size=size, channels=channels))
+    critic = channels_last(CRITICS[name](size=size, channels=channels, width=8))
     images = torch.randn(6, channels, size, size).to(memory_format=torch.channels_last)
     verdicts = critic(images)
     assert verdicts.shape == (6,)
@@ -97,6 +113,21 @@ def test_critics(name: str, size: int, channels: int) -> None:
     critic.train()
     critic(images).square().sum().backward()
     assert all(p.grad is not None for p in critic.parameters())
+
+
+@pytest.mark.parametrize("name", RETOUCHERS)
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_retouchers(name: str, size: int, channels: int) -> None:
+    torch.manual_seed(0)
+    retoucher = channels_last(RETOUCHERS[name](size=size, channels=channels, width=8))
+    images = torch.rand(5, channels, size, size).to(memory_format=torch.channels_last) * 2 - 1
+    retouched = retoucher(images)
+    assert retouched.shape == images.shape
+    assert retouched.abs().max() <= 1
+    assert torch.allclose(retouched[:2], retoucher(images[:2]), atol=1e-5)
+    retouched.square().sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in retoucher.parameters())
 
 
 @pytest.mark.parametrize("name", LEVELS)
