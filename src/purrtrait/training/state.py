@@ -18,7 +18,7 @@ from purrtrait.types import Batch, Objective, Progress, Schedule
 
 log = logging.getLogger(__name__)
 
-RAMP = 0.05  # the average never looks back further than this share of the pictures seen
+RAMP = 0.2  # the average never looks back further than this share of the pictures seen
 
 
 @dataclass(frozen=True)
