@@ -78,7 +78,7 @@ def prepare(
     name = _plain_name(path, parser)
     target = Path(out) if out is not None else Path("packs") / f"{name}-{size}{'-grey' * grey}"
     if download:
-        fetch(wanted, downloads(wanted, source), progress)
+        fetch(wanted, _downloads(wanted, source), progress)
     if photos is not None and not (occupied(target) and occupied(Path(photos))):
         _write_toys(parser, Path(photos), count, seed, progress)
     return make_pack(order, target, progress, beside)
@@ -98,7 +98,7 @@ def _write_toys(
     write_cat_layout(folder, usual if count is None else count, seed, progress)
 
 
-def downloads(name: str, folder: PathLike | None) -> Path:
+def _downloads(name: str, folder: PathLike | None) -> Path:
     """The folder of the archives of a dataset that is fetched."""
     return Path("downloads") / name if folder is None else Path(folder)
 
@@ -106,7 +106,7 @@ def downloads(name: str, folder: PathLike | None) -> Path:
 def _offered(name: str, folder: Path | None) -> tuple[str, Path]:
     """The parser of a dataset that can be fetched, and where its archives will be."""
     offer = offered(name)
-    where = downloads(name, folder)
+    where = _downloads(name, folder)
     archives = offer.archives
     return offer.parser, where / archives[0].name if len(archives) == 1 else where
 

@@ -91,7 +91,7 @@ def test_what_is_left_out_is_told(album: Path, capsys: pytest.CaptureFixture[str
         (["--screen", "blank,blury"], "There is no screen 'blury': did you mean 'blurred'"),
         (["--least", "3"], "Found least 3, expected at least 8"),
         (["--photos", "x"], "Photos are written of toy-cats only"),
-        (["--download"], "There is nothing to download for 'folder'"),
+        (["--download"], "There is no dataset to download 'folder'"),
     ],
 )
 def test_what_cannot_be_is_said_before_anything_is_made(

@@ -42,10 +42,6 @@ class Beside:
     augmented: Path | None = None
     contact_sheet: bool = False
 
-    def __bool__(self) -> bool:
-        """Whether anything is wanted."""
-        return self != NOTHING
-
 
 NOTHING = Beside()
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
+
+from purrtrait.datasets.naming import named
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,4 @@ OFFERS: dict[str, Offer] = {
 
 def offered(name: str) -> Offer:
     """The offer of a name; ValueError names the known ones."""
-    if name not in OFFERS:
-        near = difflib.get_close_matches(name, OFFERS, 1, 0.0)[0]
-        raise ValueError(
-            f"There is nothing to download for {name!r}: did you mean {near!r}? "
-            f"Expected one of {', '.join(OFFERS)}."
-        )
-    return OFFERS[name]
+    return named("dataset to download", name, OFFERS)

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from purrtrait.datasets import PARSERS
 from purrtrait.datasets.alike import COPIES
 from purrtrait.datasets.cut import LEAST_SIDE
 from purrtrait.datasets.detect import FINDERS
+from purrtrait.datasets.naming import named
 from purrtrait.datasets.photo import Collection, ParserEntry
 from purrtrait.datasets.screen import SCREENS
 from purrtrait.images.align import ALIGNMENTS
 
 SMALLEST, LARGEST = 8, 1024  # sizes of a pack in pixels
 FOUND = frozenset({"box", "left eye", "right eye"})  # what a search may tell of a face
-
-Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -56,7 +52,7 @@ class Order:
 
 def expect_order(order: Order) -> ParserEntry:
     """Find the order's row in the table of parsers; ValueError if a value is out of range."""
-    entry = _named("parser", order.parser, PARSERS)
+    entry = named("parser", order.parser, PARSERS)
     for fits, found, expected in (
         (SMALLEST <= order.size <= LARGEST, f"size {order.size}", f"{SMALLEST} to {LARGEST}"),
         (order.count is None or order.count >= 1, f"count {order.count}", "at least 1"),
@@ -72,19 +68,9 @@ def expect_order(order: Order) -> ParserEntry:
         if not fits:
             raise ValueError(f"Found {found}, expected {expected}.")
     for name in wanted_screens(order, entry):
-        _named("screen", name, {**SCREENS, **COPIES})
+        named("screen", name, {**SCREENS, **COPIES})
     _expect_points(order, entry)
     return entry
-
-
-def _named(kind: str, name: str, table: Mapping[str, Value]) -> Value:
-    if name not in table:
-        near = difflib.get_close_matches(name, table, 1, 0.0)[0]
-        raise ValueError(
-            f"There is no {kind} {name!r}: did you mean {near!r}? "
-            f"Expected one of {', '.join(table)}."
-        )
-    return table[name]
 
 
 def _expect_points(order: Order, entry: ParserEntry) -> None:
@@ -92,9 +78,9 @@ def _expect_points(order: Order, entry: ParserEntry) -> None:
     align = alignment(order, entry)
     knows = entry.knows
     if order.find is not None:
-        _named("finder", order.find, FINDERS)
+        named("finder", order.find, FINDERS)
         knows = FOUND
-    missing = _named("alignment", align, ALIGNMENTS).needs - knows
+    missing = named("alignment", align, ALIGNMENTS).needs - knows
     if missing:
         said = "a search tells" if order.find else f"{order.parser} tells"
         least = [name for name, known in ALIGNMENTS.items() if known.needs <= knows]
