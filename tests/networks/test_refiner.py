@@ -106,7 +106,7 @@ def test_a_detail_of_unit_pictures_counts_double_in_portraits() -> None:
 
 
 def test_a_refiner_needs_a_coarse_picture() -> None:
-    with pytest.raises(ValueError, match="level"):
+    with pytest.raises(ValueError, match="adds detail to a coarse picture, and got none"):
         Refiner(8, 1, "narrow")(torch.zeros(1, 64))
 
 

@@ -89,8 +89,8 @@ class Refiner(Generator):
         """
         if given is None:
             raise ValueError(
-                "a refiner adds detail to a coarse picture, and got none. Use it in a stage whose "
-                "level gives one (level = detail), on top of a stage that draws whole pictures"
+                "a refiner adds detail to a coarse picture, and got none; it cannot draw a picture "
+                "by itself: choose another generator"
             )
         noise = z.unflatten(1, (1, self.size, self.size))
         details: Images = self.layers(torch.cat([noise, _within(given, self.black)], 1))
