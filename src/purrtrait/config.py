@@ -61,6 +61,12 @@ class Player(Frozen):
         gt=0,
         description="each element of the gradient is limited to this size; inf is no limit",
     )
+    l1: float = Field(
+        default=0.0, ge=0, description="coefficient of the sum of the sizes of all its weights"
+    )
+    l2: float = Field(
+        default=0.0, ge=0, description="coefficient of half the sum of squares of all its weights"
+    )
 
 
 class Stage(Frozen):
@@ -72,6 +78,11 @@ class Stage(Frozen):
     players: dict[str, Player] = Field(description="the networks and their optimisers")
     batch: int = Field(ge=1, description="real pictures in a batch, over all processes")
     budget: int = Field(ge=1, description="real pictures that the critic sees before training ends")
+    round_images: int = Field(
+        default=0,
+        ge=0,
+        description="pictures in a round, drawn anew for each; 0 is every training picture once",
+    )
     half_life_images: float = Field(
         default=0.0,
         ge=0,
@@ -84,6 +95,15 @@ class Stage(Frozen):
     variation: Named = Field(
         default=Part(name="none"),
         description="how pictures are changed, afresh each time, before the stage sees them",
+    )
+    balance: Named = Field(
+        default=Part(name="none"),
+        description="what holds back a player who is too far ahead",
+    )
+    takes: dict[str, str] = Field(
+        default={},
+        description="players that begin with the weights of an earlier stage's, such as "
+        "generator = pretrain.decoder",
     )
 
 

@@ -223,6 +223,31 @@ class Encoder(nn.Module, ABC):
         """Mean and log variance of the latents, each (B, Z)."""
 
 
+class Coder(nn.Module, ABC):
+    """Finds one code for each portrait: images (B, C, H, W) in, latents (B, Z) out.
+
+    An autoencoder's other half is a generator with latents of that size.
+    """
+
+    latent_size: int
+
+    @abstractmethod
+    def forward(self, images: Images) -> Latents:
+        """Codes (B, Z) of portraits in [-1, 1]."""
+
+    __call__: Callable[..., Latents]
+
+
+class Retoucher(nn.Module, ABC):
+    """Draws a picture once more, and better: portraits in, portraits of the same shape out."""
+
+    @abstractmethod
+    def forward(self, images: Images) -> Images:
+        """Portraits (B, C, S, S) in [-1, 1], drawn after others of that shape and range."""
+
+    __call__: Callable[..., Images]
+
+
 class Objective(nn.Module, ABC):
     """Holds the players and says whose turn it is and what they lose.
 
@@ -244,11 +269,24 @@ class Objective(nn.Module, ABC):
     def subject(self) -> nn.Module:
         """The network that training is for: the one whose weights are averaged and kept."""
 
+    @abstractmethod
+    def panel(self, batch: Batch, subject: nn.Module) -> Mapping[str, Images]:
+        """What is to be looked at beside portraits: columns of pictures by their titles.
+
+        Each column is (B, C, S, S) in [-1, 1], made from ``batch`` by ``subject``, the averaged
+        network in evaluation mode; empty where portraits say it all.
+        """
+
 
 class Drawing(Objective, ABC):
-    """An objective whose subject draws portraits."""
+    """An objective whose subject draws portraits.
+
+    ``artists`` names the players of whom the drawer consists: a generator, then those who retouch
+    what it draws.
+    """
 
     drawer: Generator
+    artists: tuple[str, ...] = ("generator",)
 
     def subject(self) -> nn.Module:
         """The drawer."""
@@ -270,10 +308,12 @@ class Sampler(Protocol):
 class Level(Protocol):
     """Cuts a batch of the pack into what one stage sees, and joins what the stage draws.
 
-    ``size`` is the width and height in pixels of what the stage sees and draws.
+    ``size`` is the width and height in pixels of what the stage sees and draws; ``coarse`` that of
+    the portraits that the stage below has to draw, or 0 where none is needed.
     """
 
     size: int
+    coarse: int
 
     def cut(self, images: Images, below: Sampler | None, draw: Draw) -> Batch:
         """The batch of this stage, from portraits (B, C, H, W) of the pack in [-1, 1]."""

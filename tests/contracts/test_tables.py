@@ -18,9 +18,9 @@ from purrtrait.datasets import PARSERS
 from purrtrait.datasets.pack import Pack
 from purrtrait.images.vary import VARIATIONS
 from purrtrait.losses import GAMES, PENALTIES
-from purrtrait.networks import CRITICS, GENERATORS, RETOUCHERS
+from purrtrait.networks import CODERS, CRITICS, GENERATORS, RETOUCHERS
 from purrtrait.networks.blocks import channels_last
-from purrtrait.objectives import AUGMENTATIONS, OBJECTIVES
+from purrtrait.objectives import AUGMENTATIONS, BALANCES, OBJECTIVES
 from purrtrait.sampling import LEVELS
 from purrtrait.training import OPTIMISERS, SCHEDULES
 from purrtrait.training.fit import fit
@@ -30,10 +30,12 @@ from purrtrait.types import Batch, Draw, Progress
 FACTORIES: dict[str, dict[str, Callable[..., Any]]] = {
     "generators": dict(GENERATORS),
     "critics": dict(CRITICS),
+    "coders": dict(CODERS),
     "retouchers": dict(RETOUCHERS),
     "games": dict(GAMES),
     "penalties": dict(PENALTIES),
     "augmentations": dict(AUGMENTATIONS),
+    "balances": dict(BALANCES),
     "variations": dict(VARIATIONS),
     "objectives": dict(OBJECTIVES),
     "levels": dict(LEVELS),
@@ -59,6 +61,7 @@ def test_every_option_is_explained_and_typed(table: str, name: str) -> None:
     [
         *GENERATORS,
         *CRITICS,
+        *CODERS,
         *RETOUCHERS,
         *GAMES,
         *PENALTIES,
@@ -110,6 +113,8 @@ def test_critics(name: str, size: int, channels: int) -> None:
     assert len(features) == 6
     critic.eval()
     assert torch.allclose(critic(images)[:2], critic(images[:2]), atol=1e-4)
+    details = images - images.roll(1, 0)
+    assert torch.allclose(critic(details, images.roll(1, 0)), critic(images), atol=1e-4)
     critic.train()
     critic(images).square().sum().backward()
     assert all(p.grad is not None for p in critic.parameters())
@@ -120,14 +125,30 @@ def test_critics(name: str, size: int, channels: int) -> None:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_retouchers(name: str, size: int, channels: int) -> None:
     torch.manual_seed(0)
-    retoucher = channels_last(RETOUCHERS[name](size=size, channels=channels, width=8))
+    retoucher = channels_last(RETOUCHERS[name](size=size, channels=channels)).eval()
     images = torch.rand(5, channels, size, size).to(memory_format=torch.channels_last) * 2 - 1
     retouched = retoucher(images)
     assert retouched.shape == images.shape
     assert retouched.abs().max() <= 1
     assert torch.allclose(retouched[:2], retoucher(images[:2]), atol=1e-5)
-    retouched.square().sum().backward()
+    retoucher.train()
+    retoucher(images).square().sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in retoucher.parameters())
+
+
+@pytest.mark.parametrize("name", CODERS)
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_coders(name: str, size: int, channels: int) -> None:
+    torch.manual_seed(0)
+    coder = channels_last(CODERS[name](size=size, channels=channels, latent=7)).eval()
+    images = torch.rand(5, channels, size, size).to(memory_format=torch.channels_last) * 2 - 1
+    codes = coder(images)
+    assert codes.shape == (5, coder.latent_size) == (5, 7)
+    assert torch.allclose(codes[:2], coder(images[:2]), atol=1e-5)
+    coder.train()
+    coder(images).square().sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in coder.parameters())
 
 
 @pytest.mark.parametrize("name", LEVELS)

@@ -17,7 +17,7 @@ from purrtrait.training import optimisers
 from purrtrait.training.fit import fit
 from purrtrait.training.schedule import constant
 from purrtrait.training.state import RAMP, Pace, State
-from purrtrait.types import Batch, Draw, Objective, Progress, Terms, Turn
+from purrtrait.types import Batch, Draw, Images, Objective, Progress, Terms, Turn
 
 RECIPES = ["dcgan", "lsgan", "wgan-gp"]
 
@@ -38,6 +38,9 @@ class Pair(Objective):
 
     def subject(self) -> nn.Module:
         return self.left
+
+    def panel(self, batch: Batch, subject: nn.Module) -> dict[str, Images]:
+        return {}
 
     def loss(self, batch: Batch) -> Terms:
         a, b = self.left.weight.sum(), self.right.weight.sum()

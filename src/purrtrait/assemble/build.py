@@ -95,7 +95,8 @@ def pace(recipe: Stage, name: str, known: Known) -> Pace:
     options = arguments(OPTIMISERS, "optimiser", player.optimiser, known)
     made = OPTIMISERS[player.optimiser.name](**options)
     name = f"{player.optimiser.name} {options}"
-    return Pace(made, schedule(player.lr, known), player.clamp, name)
+    rate = schedule(player.lr, known)
+    return Pace(made, rate, player.clamp, name, player.l1, player.l2)
 
 
 def variation(recipe: Stage) -> Variation:

@@ -25,7 +25,7 @@ from purrtrait.assemble.tables import (
 )
 from purrtrait.config import Part, Player, Recipe, Stage
 from purrtrait.images.vary import VARIATIONS
-from purrtrait.objectives import OBJECTIVES
+from purrtrait.objectives import BALANCES, OBJECTIVES
 from purrtrait.sampling import LEVELS
 from purrtrait.training import OPTIMISERS, SCHEDULES
 
@@ -68,11 +68,12 @@ def listed(recipe: Recipe) -> Iterator[Option]:
     """Every option of a recipe, those that it says and those that it leaves to the defaults."""
     for stage in recipe.stages:
         root = (stage.name,)
-        for name in ("batch", "budget", "half_life_images", "flip"):
+        for name in ("batch", "budget", "round_images", "half_life_images", "flip"):
             yield _field(stage, root, name)
-        yield from _variation(stage, root)
+        yield from _within(stage, root, "variation", VARIATIONS)
         yield from _part((*root, "level"), "level", LEVELS, stage.level, "recipe")
         yield from _objective(stage, root)
+        yield from _within(stage, root, "balance", BALANCES)
         for name, player in stage.players.items():
             yield from _player(stage, name, player, (*root, "players", name))
 
@@ -143,32 +144,35 @@ def _field(model: Stage | Player, root: tuple[str, ...], name: str) -> Option:
     return Option((*root, name), getattr(model, name), origin, field.description or "", default)
 
 
-def _variation(stage: Stage, root: tuple[str, ...]) -> Iterator[Option]:
-    said = _field(stage, root, "variation")
+def _within(stage: Stage, root: tuple[str, ...], kind: str, table: Table) -> Iterator[Option]:
+    """A part that a stage need not name."""
+    said = _field(stage, root, kind)
     words = (said.origin, said.meaning, said.default.name)
-    yield from _part(said.path, "variation", VARIATIONS, stage.variation, *words)
+    yield from _part(said.path, kind, table, said.value, *words)
 
 
 def _objective(stage: Stage, root: tuple[str, ...]) -> Iterator[Option]:
     yield from _part((*root, "objective"), "objective", OBJECTIVES, stage.objective, "recipe")
     known = parameters(OBJECTIVES[stage.objective.name]).values()
-    played = sorted(entry.name for entry in known if entry.kind == "network")
-    if played != sorted(stage.players):
+    roles = {entry.name: entry.needed for entry in known if entry.kind == "network"}
+    needed = {name for name, must in roles.items() if must}
+    if not needed <= set(stage.players) <= set(roles):
+        free = "".join(f", and {name} where wanted" for name in roles if name not in needed)
         raise ValueError(
             f"stage '{stage.name}' has the players {', '.join(stage.players)}; the objective "
-            f"'{stage.objective.name}' is played by {', '.join(played)}"
+            f"'{stage.objective.name}' is played by {', '.join(sorted(needed))}{free}"
         )
 
 
-def _player(stage: Stage, name: str, player: Player, root: tuple[str, ...]) -> Iterator[Option]:
-    role = parameters(OBJECTIVES[stage.objective.name])[name]
-    network = (*root, "network")
-    yield from _part(network, name, NETWORKS[role.hint], player.network, "recipe")
+def _player(stage: Stage, role: str, player: Player, root: tuple[str, ...]) -> Iterator[Option]:
+    table = NETWORKS[parameters(OBJECTIVES[stage.objective.name])[role].hint]
+    yield from _part((*root, "network"), role, table, player.network, "recipe")
     optimiser = (*root, "optimiser")
     yield from _part(optimiser, "optimiser", OPTIMISERS, player.optimiser, "recipe")
     meaning = Player.model_fields["lr"].description or ""
     yield from _schedule((*root, "lr"), player.lr, "recipe", meaning)
-    yield _field(player, root, "clamp")
+    for name in ("clamp", "l1", "l2"):
+        yield _field(player, root, name)
 
 
 def _part(

@@ -12,14 +12,20 @@ from functools import cache
 from typing import Any
 
 from purrtrait.losses import GAMES, PENALTIES
-from purrtrait.networks import CRITICS, ENCODERS, GENERATORS
+from purrtrait.networks import CODERS, CRITICS, ENCODERS, GENERATORS, RETOUCHERS
 from purrtrait.objectives import AUGMENTATIONS
-from purrtrait.types import Critic, Encoder, Generator, Schedule
+from purrtrait.types import Coder, Critic, Encoder, Generator, Retoucher, Schedule
 
 Table = Mapping[str, Callable[..., Any]]
 
 # A parameter that is annotated with a network comes from the recipe's players.
-NETWORKS: dict[object, Table] = {Generator: GENERATORS, Critic: CRITICS, Encoder: ENCODERS}
+NETWORKS: dict[object, Table] = {
+    Generator: GENERATORS,
+    Critic: CRITICS,
+    Encoder: ENCODERS,
+    Coder: CODERS,
+    Retoucher: RETOUCHERS,
+}
 
 # These parameters are named in the recipe and looked up; all others are plain options.
 PARTS: dict[str, Table] = {
@@ -49,6 +55,11 @@ class Parameter:
     hint: object
     default: Any
     meaning: str
+
+    @property
+    def needed(self) -> bool:
+        """Whether it must be said."""
+        return self.default is ...
 
     @property
     def kind(self) -> str:
@@ -81,7 +92,7 @@ def parameters(factory: Callable[..., Any]) -> dict[str, Parameter]:
         factory.__init__ if inspect.isclass(factory) else factory, include_extras=True
     )
     return {
-        name: Parameter(name, hints.get(name), _default(name, entry), words.get(name, ""))
+        name: Parameter(name, _sure(hints.get(name)), _default(name, entry), words.get(name, ""))
         for name, entry in inspect.signature(factory).parameters.items()
         if name not in GIVEN
     }
@@ -98,6 +109,11 @@ def wants(factory: Callable[..., Any]) -> tuple[str, ...]:
     """Which of the given things (size, channels, budget) the factory wants to know."""
     known = inspect.signature(factory).parameters
     return tuple(name for name in GIVEN if name in known)
+
+
+def _sure(hint: object) -> object:
+    """A network that may be left out is still a network."""
+    return next((kind for kind in NETWORKS if kind in typing.get_args(hint)), hint)
 
 
 def _default(name: str, entry: inspect.Parameter) -> Any:

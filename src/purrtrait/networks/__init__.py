@@ -1,13 +1,13 @@
-"""The tables of generators, critics, encoders and retouchers."""
+"""The tables of generators, critics, encoders, coders and retouchers."""
 
 from collections.abc import Callable
 
-from torch import nn
-
 from purrtrait.networks import (
+    autoencoder,
     branched,
     chain,
     dcgan,
+    denoiser,
     dense,
     modern,
     refiner,
@@ -15,11 +15,13 @@ from purrtrait.networks import (
     upsampling,
     validator,
 )
-from purrtrait.types import Critic, Encoder, Generator
+from purrtrait.types import Coder, Critic, Encoder, Generator, Retoucher
 
 GENERATORS: dict[str, Callable[..., Generator]] = {
+    "bounded-refiner": autoencoder.BoundedRefiner,
     "dcgan": dcgan.DcganGenerator,
     "dense": dense.DenseGenerator,
+    "dense-relu": autoencoder.dense_decoder,
     "modern": modern.ModernGenerator,
     "refiner": refiner.Refiner,
     "upsampling": upsampling.UpsamplingGenerator,
@@ -38,8 +40,13 @@ CRITICS: dict[str, Callable[..., Critic]] = {
 
 ENCODERS: dict[str, Callable[..., Encoder]] = {}
 
-# Pictures in, pictures of the same shape out.
-RETOUCHERS: dict[str, Callable[..., nn.Module]] = {
+CODERS: dict[str, Callable[..., Coder]] = {
+    "convolving": autoencoder.ConvolvingCoder,
+    "dense": autoencoder.DenseCoder,
+}
+
+RETOUCHERS: dict[str, Callable[..., Retoucher]] = {
     "convolving": chain.ConvolvingRetoucher,
+    "denoiser": denoiser.Denoiser,
     "dense": chain.DenseRetoucher,
 }

@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
 from purrtrait.networks.blocks import activation
 from purrtrait.networks.dense import DenseGenerator
 from purrtrait.networks.stack import gauss005
-from purrtrait.types import Amount, Count, Generator, Images, Latents, Positive, Prior
-
-
-class Coder(nn.Module, ABC):
-    """Finds one code for each portrait: images (B, C, H, W) in, latents (B, Z) out.
-
-    An autoencoder's other half is a generator with latents of that size.
-    """
-
-    latent_size: int
-
-    @abstractmethod
-    def forward(self, images: Images) -> Latents:
-        """Codes (B, Z) of portraits in [-1, 1]."""
-
-    __call__: Callable[..., Latents]
+from purrtrait.types import Amount, Coder, Count, Generator, Images, Latents, Positive, Prior
 
 
 class ConvolvingCoder(Coder):
@@ -110,7 +92,7 @@ def dense_decoder(
 
 
 class BoundedRefiner(Generator):
-    """Changes a whole picture, and each of its values by little: x + reach * tanh(f(x)).
+    """Changes each value of a picture by little: the detail reach * tanh(f(x)) of a picture x.
 
     f is two dense layers with a PReLU between. It takes no latents of its own: what it draws is a
     function of the picture given.
@@ -138,9 +120,9 @@ class BoundedRefiner(Generator):
         gauss005(self.layers)
 
     def forward(self, z: Latents, given: Tensor | None = None) -> Images:
-        """Pictures (B, C, size, size) near ``given``, for latents (B, 0).
+        """Changes (B, C, size, size) of the pictures ``given``, for latents (B, 0).
 
-        They leave [-1, 1] by no more than the reach. ValueError where no pictures are given.
+        ValueError where no pictures are given.
         """
         if given is None:
             raise ValueError(
@@ -149,7 +131,7 @@ class BoundedRefiner(Generator):
             )
         rows = torch.tanh(self.layers((_rows(given) + 1) / 2))
         changes: Tensor = rows.unflatten(1, self.shape)
-        return given + self.reach * changes.permute(0, 3, 1, 2)
+        return self.reach * changes.permute(0, 3, 1, 2)
 
 
 def _rows(images: Images) -> Tensor:

@@ -8,6 +8,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from purrtrait.types import Images
+
 T = TypeVar("T")
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -43,6 +45,11 @@ def dropout(share: float) -> list[nn.Module]:
     if not 0 <= share < 1:
         raise ValueError(f"dropout is {share}; expected a probability from 0 up to, not with, 1")
     return [nn.Dropout(share)] * (share > 0)
+
+
+def whole(images: Images, given: Tensor | None) -> Images:
+    """The pictures that a critic judges: details and what they are details of, added up."""
+    return images if given is None else images + given
 
 
 def halvings(size: int, smallest: int = 4) -> int:

@@ -7,12 +7,12 @@ from torch import Tensor, nn
 
 from purrtrait.networks.blocks import activation
 from purrtrait.networks.stack import Stack, heuristic
-from purrtrait.types import Count, Images
+from purrtrait.types import Count, Images, Retoucher
 
 DIAGONAL = 0.75  # of the dense retoucher's weights at the start
 
 
-class ConvolvingRetoucher(nn.Module):
+class ConvolvingRetoucher(Retoucher):
     """Three convolutions from picture to picture: 3x3, 5x5 and 5x5.
 
     Args:
@@ -32,7 +32,7 @@ class ConvolvingRetoucher(nn.Module):
         return _shown(self.layers((images + 1) / 2))
 
 
-class DenseRetoucher(nn.Module):
+class DenseRetoucher(Retoucher):
     """Two dense layers from picture to picture, which begin near the identity.
 
     The diagonals of both weights are 0.75 at the start.

@@ -11,6 +11,7 @@ from purrtrait.networks.blocks import (
     halvings,
     initialise_normal,
     normalisation,
+    whole,
 )
 from purrtrait.types import Amount, Count, Critic, Decay, Generator, Images, Latents, Logits, Prior
 
@@ -101,12 +102,12 @@ class DcganCritic(Critic):
 
     def features(self, images: Images, given: Tensor | None = None) -> Tensor:
         """The last hidden maps, flattened: (B, 16 * maps)."""
-        features: Tensor = self.layers(images).flatten(1)
+        features: Tensor = self.layers(whole(images, given)).flatten(1)
         return features
 
     def forward(self, images: Images, given: Tensor | None = None) -> Logits:
         """Verdicts (B,)."""
-        verdicts: Logits = self.verdict(self.layers(images)).flatten()
+        verdicts: Logits = self.verdict(self.layers(whole(images, given))).flatten()
         return verdicts
 
 

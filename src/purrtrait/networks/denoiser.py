@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from torch import nn
 
-from purrtrait.types import Amount, Images
+from purrtrait.types import Amount, Images, Retoucher
 
 
-class Denoiser(nn.Module):
+class Denoiser(Retoucher):
     """Two unpadded convolutions, then two dense layers that draw the picture anew; sigmoid.
 
     The noise of its training (deviation 0.1 of pictures in [0, 1], 0.2 of portraits in [-1, 1]) is
@@ -44,5 +42,3 @@ class Denoiser(nn.Module):
         # The values are taken as channels-last pictures, which saves a transposition.
         pictures: Images = values.unflatten(1, self.shape).permute(0, 3, 1, 2)
         return 2 * pictures - 1
-
-    __call__: Callable[..., Images]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv_transpose2d, leaky_relu, relu
 
-from purrtrait.networks.blocks import halvings
+from purrtrait.networks.blocks import halvings, whole
 from purrtrait.types import Count, Critic, Generator, Images, Latents, Logits, Prior
 
 SLOPE = 0.2  # of the critic's leaky rectifiers
@@ -138,7 +138,7 @@ class ModernCritic(Critic):
 
     def features(self, images: Images, given: Tensor | None = None) -> Tensor:
         """The last maps, flattened: (B, 16 * maps)."""
-        maps = leaky_relu(self.stem(images), SLOPE)
+        maps = leaky_relu(self.stem(whole(images, given)), SLOPE)
         for step in self.steps:
             maps = leaky_relu(step(maps), SLOPE)
         return maps.flatten(1)

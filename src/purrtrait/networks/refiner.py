@@ -14,7 +14,7 @@ import torch
 from annotated_types import Ge, Le
 from torch import Tensor, nn
 
-from purrtrait.networks.blocks import activation
+from purrtrait.networks.blocks import activation, whole
 from purrtrait.networks.stack import Stack
 from purrtrait.types import Count, Critic, Generator, Images, Latents, Logits, Prior
 
@@ -134,8 +134,7 @@ class RefinerCritic(Critic):
 
     def features(self, images: Images, given: Tensor | None = None) -> Tensor:
         """The last hidden layer's view of what ``images`` and ``given`` add up to, (B, F)."""
-        refined = images if given is None else images + given
-        features: Tensor = self.layers(_within(refined, self.black))
+        features: Tensor = self.layers(_within(whole(images, given), self.black))
         return features
 
     def forward(self, images: Images, given: Tensor | None = None) -> Logits:

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from purrtrait.networks.blocks import activation
+from purrtrait.networks.blocks import activation, whole
 from purrtrait.types import Critic, Images, Logits
 
 Initialisation: TypeAlias = Literal["heuristic", "gauss005"]
@@ -126,7 +126,7 @@ class StackedCritic(Critic):
 
     def features(self, images: Images, given: Tensor | None = None) -> Tensor:
         """What the last layer before the verdict says, (B, F)."""
-        features: Tensor = self.layers((images + 1) / 2)
+        features: Tensor = self.layers((whole(images, given) + 1) / 2)
         return features
 
     def forward(self, images: Images, given: Tensor | None = None) -> Logits:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from purrtrait.networks.blocks import whole
 from purrtrait.types import Amount, Count, Critic, Images, Logits
 
 
@@ -45,7 +46,7 @@ class Validator(Critic):
 
     def features(self, images: Images, given: Tensor | None = None) -> Tensor:
         """The last hidden layer, (B, 8 * width)."""
-        features: Tensor = self.layers((images + 1) / 2)
+        features: Tensor = self.layers((whole(images, given) + 1) / 2)
         return features
 
     def forward(self, images: Images, given: Tensor | None = None) -> Logits:

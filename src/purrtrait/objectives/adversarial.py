@@ -96,6 +96,22 @@ class Adversarial(Drawing):
         self.augmentation.heed(now)
         return self.play(self, now)
 
+    def panel(self, batch: Batch, subject: nn.Module) -> Mapping[str, Images]:
+        """Where details are drawn: the coarse picture, the truth, and what was drawn instead."""
+        if batch.given is None:
+            return {}
+        z = batch.draw.prior(
+            self.drawer.prior, (len(batch.images), self.drawer.latent_size), "panel"
+        )
+        drawn: Images = subject(z, batch.given)
+        return {
+            "coarse": batch.given,
+            "truth": batch.given + batch.images,
+            "refined": batch.given + drawn,
+            "true detail": batch.images,
+            "drawn detail": drawn,
+        }
+
     def exchange(self, batch: Batch, noise: float) -> Exchange:
         """Reals and freshly drawn fakes as the critic sees them; the fakes keep their graph."""
         shape = (len(batch.images), self.drawer.latent_size)

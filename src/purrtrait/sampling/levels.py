@@ -40,6 +40,7 @@ class Whole:
                 f"the pack with --size {pixels}, or draw smaller ones with --set pixels={size}"
             )
         self.size = pixels or size
+        self.coarse = 0
 
     def cut(self, images: Images, below: Sampler | None, draw: Draw) -> Batch:
         """The pictures (B, C, size, size) as they are; nothing is conditioned on anything."""

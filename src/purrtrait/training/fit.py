@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from purrtrait.training import cluster, optimisers
-from purrtrait.training.state import State
+from purrtrait.training.state import Pace, State
 from purrtrait.types import Batch, Progress, Terms, Turn
 
 
@@ -42,6 +42,7 @@ def play(state: State, turn: Turn, batch: Batch) -> dict[str, float]:
     cluster.average([*grads, *scores.values()])
     values = numbers(scores)
     for mover in turn.movers:
+        values |= decay(mover, state.parameters[mover], state.paces[mover])
         limit(state.parameters[mover], state.paces[mover].clamp)
         values[f"{mover}/lr"] = state.paces[mover].rate(state.now)
     for mover in turn.movers * turn.admit(values):
@@ -68,6 +69,23 @@ def gradients(players: Mapping[str, list[Parameter]], turn: Turn, terms: Terms) 
         for parameter, slope in zip(parameters, slopes, strict=True):
             laid = optimisers.like(parameter, slope)
             parameter.grad = laid if parameter.grad is None else parameter.grad.add_(laid)
+
+
+@torch.no_grad()
+def decay(player: str, parameters: list[Parameter], pace: Pace) -> dict[str, float]:
+    """Add to the gradients those of l1 * |w|_1 + l2 / 2 * |w|_2^2 over all weights; its value.
+
+    Every weight counts, biases and slopes too. Nothing is added, or said, where both are 0.
+    """
+    if not (pace.l1 or pace.l2):
+        return {}
+    moving: list[Tensor] = [p for p in parameters if p.grad is not None]
+    slopes = [p.grad for p in moving if p.grad is not None]
+    torch._foreach_add_(slopes, moving, alpha=pace.l2)
+    torch._foreach_add_(slopes, torch._foreach_sign(moving), alpha=pace.l1)
+    sizes, lengths = torch._foreach_norm(moving, 1), torch._foreach_norm(moving, 2)
+    term = pace.l1 * torch.stack(sizes).sum() + pace.l2 / 2 * torch.stack(lengths).square().sum()
+    return {f"{player}/decay": float(term)}
 
 
 def limit(parameters: list[torch.nn.Parameter], size: float) -> None:

@@ -26,12 +26,16 @@ class Pace:
     """How one player steps: its optimiser, its learning rate and the limit of its gradient.
 
     ``name`` says which optimiser it is, with its options: moments of another one are of no use.
+    ``l1`` and ``l2`` are the coefficients of the sum of the weights' sizes and of half the sum of
+    their squares, which the player also goes down.
     """
 
     build: optimisers.Build
     rate: Schedule
     clamp: float = math.inf
     name: str = ""
+    l1: float = 0.0
+    l2: float = 0.0
 
 
 class State:
