@@ -13,6 +13,7 @@ from PIL import Image
 from purrtrait import preparing
 from purrtrait.__main__ import run
 from purrtrait.datasets.pack import Pack
+from purrtrait.images.written import MOST
 
 
 @pytest.fixture
@@ -83,15 +84,56 @@ def test_what_is_left_out_is_told(album: Path, capsys: pytest.CaptureFixture[str
     assert "left out: photo 1.png (the same pixels as another one: copy.png)" in told
 
 
+def test_odd_faces_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    drawn = ["prepare", "toy-cats", "--count", "6", "--size", "16", "--photos", "toys"]
+    assert run(drawn) == 0
+    assert "odd" not in capsys.readouterr().err
+    for number in (3, 5):
+        path = Path("toys") / "CAT_00" / f"0000000{number}_000.jpg.cat"
+        nine, *places = path.read_text().split()
+        path.write_text(" ".join([nine, *places[2:4], *places[:2], *places[4:]]))
+    for _ in range(2):  # it is said of a pack that is there, too
+        assert run(["prepare", "cat10k", "toys", "--size", "16", "--json"]) == 0
+        said = capsys.readouterr()
+        assert json.loads(said.out)["odd"] == 2
+        assert (
+            "odd: 2 x its eyes were named the wrong way round, and are exchanged back "
+            "(CAT_00/00000003_000.jpg ...; its manifest.json lists all)\n"
+        ) in said.err
+
+
+def test_as_many_augmented_files_as_asked_for(
+    album: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["prepare", "folder", str(album), "--size", "16", "--augmented-count"]
+    assert run([*asked, str(MOST + 1), "--write-augmented", "copies"]) == 2
+    assert f"1<=x<={MOST}" in capsys.readouterr().err
+    assert run([*asked, "3"]) == 2
+    assert "no folder for them: name one with --write-augmented" in capsys.readouterr().err
+    assert not Path("packs").exists()
+    assert run([*asked, "3", "--write-augmented", "copies"]) == 0
+    assert len(list(Path("copies").rglob("*.jpg"))) == 10 * (3 + 1)
+
+
+def test_when_nothing_can_be_used_the_sheet_of_it_stays(
+    album: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["prepare", "folder", str(album), "--size", "16", "--least", "99", "--contact-sheet"]
+    assert run(asked) == 2
+    sheet = Path("packs") / "album-16-left-out-01.png"
+    assert f"No pack was written. Look at {sheet}." in capsys.readouterr().err
+    assert list(Path("packs").iterdir()) == [sheet]
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
         (["--align", "eyes"], "The alignment eyes needs the left eye, the right eye of each face"),
-        (["--find", "dogs"], "There is no finder 'dogs'"),
-        (["--screen", "blank,blury"], "There is no screen 'blury': did you mean 'blurred'"),
+        (["--find", "dogs"], "unknown finder 'dogs'"),
+        (["--screen", "blank,blury"], "unknown screen 'blury'. Did you mean 'blurred'"),
         (["--least", "3"], "Found least 3, expected at least 8"),
         (["--photos", "x"], "Photos are written of toy-cats only"),
-        (["--download"], "There is no dataset to download 'folder'"),
+        (["--download"], "unknown dataset to download 'folder'"),
     ],
 )
 def test_what_cannot_be_is_said_before_anything_is_made(

@@ -13,6 +13,8 @@ from purrtrait.datasets.beside import Beside
 from purrtrait.datasets.folder import photo_of
 from purrtrait.datasets.photo import decode
 from purrtrait.datasets.prepare import Order, prepare
+from purrtrait.datasets.toys import write_cat_layout
+from purrtrait.images.align import EYES_TOGETHER
 from purrtrait.images.resize import fit
 
 
@@ -79,6 +81,97 @@ def test_augmented_copies_and_their_groups(order: Order, tmp_path: Path) -> None
     assert len(sides) == 10
     assert len(again.rows("held-out")) == 30
     assert again.manifest.groups == tuple(photo_of(name) for name in again.manifest.photos)
+
+
+@pytest.mark.parametrize("count", [1, 3, 12])
+def test_as_many_files_of_each_photo_as_wanted(order: Order, tmp_path: Path, count: int) -> None:
+    order = replace(order, count=2)
+    usual, wanted = Beside(augmented=tmp_path / "usual"), Beside(augmented=tmp_path / "copies")
+    prepare(order, tmp_path / "pack", beside=usual)
+    wanted = replace(wanted, augmented_count=count)
+    prepare(order, tmp_path / "another", beside=wanted)
+    names = [f"{photo:06d}_{copy:03d}.jpg" for photo in range(2) for copy in range(count)]
+    assert files(tmp_path / "copies" / "out_aug_16x16") == names
+    assert len(files(tmp_path / "copies" / "out_unaug_16x16")) == 2
+    # Copy 3 is the same picture, however many there are.
+    for name in set(files(tmp_path / "usual")) & set(files(tmp_path / "copies")):
+        assert (tmp_path / "usual" / name).read_bytes() == (tmp_path / "copies" / name).read_bytes()
+
+
+def test_the_same_command_again_wants_as_many_files(order: Order, tmp_path: Path) -> None:
+    order = replace(order, count=2)
+    wanted = Beside(augmented=tmp_path / "copies")
+    prepare(order, tmp_path / "pack", beside=wanted)
+    before = files(tmp_path)
+    for count in (None, 10):
+        prepare(order, tmp_path / "pack", beside=replace(wanted, augmented_count=count))
+    for count in (1, 9, 11, 1000):
+        with pytest.raises(ValueError, match="holds this very pack already, and what is wanted"):
+            prepare(order, tmp_path / "pack", beside=replace(wanted, augmented_count=count))
+    assert files(tmp_path) == before
+
+
+def test_a_number_of_files_that_cannot_be(order: Order, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"no folder for them: name one with --write-augmented"):
+        Beside(augmented_count=5)
+    for count in (0, 1001):
+        wanted = Beside(augmented=tmp_path / "copies", augmented_count=count)
+        with pytest.raises(ValueError, match=f"Found {count} portraits of each photo"):
+            prepare(order, tmp_path / "pack", beside=wanted)
+    assert [path.name for path in tmp_path.iterdir()] == ["album"]
+
+
+def test_when_no_photo_can_be_used_there_is_something_to_look_at(
+    order: Order, album: Path, tmp_path: Path
+) -> None:
+    (album / "letter.jpg").write_text("Dear cat,")
+    order = replace(order, least=31)
+    wanted = Beside(tmp_path / "debug", tmp_path / "copies", contact_sheet=True)
+    sheet = tmp_path / "pack-left-out-01.png"
+    with pytest.raises(ValueError) as caught:
+        prepare(order, tmp_path / "pack", beside=wanted)
+    reasons = "10 too small: under 31 pixels across, 1 not a picture"
+    assert f"None of the 11 photos of {album} can be used ({reasons})" in str(caught.value)
+    assert str(caught.value).endswith(f"No pack was written. Look at {wanted.debug} and {sheet}.")
+    names = ["album", "debug", "pack-left-out-01.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    assert len(files(tmp_path / "debug")) == 10
+    picture = decode(tmp_path / "debug" / files(tmp_path / "debug")[0]).astype(int)
+    assert picture[:, 5, 1].mean() > picture[:, 5, 0].mean() + 100  # the crop that is too small
+    assert np.asarray(Image.open(sheet)).shape == (2 + 128 + 16 + 2, 2 + 11 * 130, 3)
+    # Another attempt overwrites nothing.
+    before = sheet.read_bytes()
+    with pytest.raises(ValueError, match=r"No pack was written\. Look at .*pack-left-out-02\.png"):
+        prepare(replace(order, grey=True), tmp_path / "pack", beside=Beside(contact_sheet=True))
+    assert sheet.read_bytes() == before
+    with Image.open(tmp_path / "pack-left-out-02.png") as grey:
+        assert grey.mode == "L"
+
+
+def test_what_leaves_nothing_to_look_at_says_how_to_get_it(order: Order, tmp_path: Path) -> None:
+    for path in tmp_path.rglob("*.png"):
+        path.write_text("Dear cat,")
+    with pytest.raises(ValueError, match=r"No pack was written\. To look at them, add --contact"):
+        prepare(order, tmp_path / "pack", beside=Beside(debug=tmp_path / "debug"))
+    assert not files(tmp_path / "debug")
+
+
+def test_a_face_that_has_no_place_is_drawn_all_the_same(tmp_path: Path) -> None:
+    folder = tmp_path / "cats"
+    write_cat_layout(folder, 2)
+    for path in folder.rglob("*.cat"):
+        line = path.read_text().split()
+        path.write_text(" ".join([*line[:3], *line[1:3], *line[5:]]))  # both eyes at one point
+    photo = next(folder.rglob("*.jpg"))
+    order = Order("cat10k", size=16, source=folder)
+    with pytest.raises(ValueError, match=rf"2 {EYES_TOGETHER}.*Look at"):
+        prepare(order, tmp_path / "pack", beside=Beside(debug=tmp_path / "debug"))
+    drawn, plain = decode(tmp_path / "debug" / "000000 00000001_000.jpg"), decode(photo)
+    x, y = (int(number) for number in photo.with_name(f"{photo.name}.cat").read_text().split()[1:3])
+    assert drawn[y, x] == pytest.approx((255, 0, 255), abs=40)  # a cross
+    change = np.abs(drawn.astype(int) - plain)
+    for edge in (change[0], change[-1], change[:, 0], change[:, -1]):
+        assert edge.mean() < 4  # and no outline
 
 
 def test_nothing_is_overwritten_or_left_half_done(order: Order, tmp_path: Path) -> None:

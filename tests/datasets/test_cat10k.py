@@ -134,6 +134,9 @@ def test_missing_and_stray_annotations_are_listed(cats: Path) -> None:
         "CAT_01/00000003_000.jpg": cat10k.LACKING,
         "CAT_01/00000003_019.jpg.cat": cat10k.STRAY,
     }
+    # It is not taken for the one that is missing; a right one beside the photo is.
+    (folder / "00000003_000.jpg.cat").write_text(f"9{HEAD}")
+    assert reasons(cats) == {"CAT_01/00000003_019.jpg.cat": cat10k.STRAY}
 
 
 def test_malformed_annotations_are_listed(cats: Path) -> None:

@@ -10,9 +10,17 @@ import pytest
 from purrtrait.datasets import cut
 from purrtrait.datasets.alike import difference_hash
 from purrtrait.datasets.cut import Cut, Sitting
-from purrtrait.datasets.photo import DAMAGED, Photo, Picture, Shrink, Unreadable, drawn
+from purrtrait.datasets.photo import (
+    DAMAGED,
+    TOO_MANY_PIXELS,
+    Photo,
+    Picture,
+    Shrink,
+    Unreadable,
+    drawn,
+)
 from purrtrait.datasets.screen import SCREENS
-from purrtrait.images.align import ALIGNMENTS, EYES_TOGETHER, Face
+from purrtrait.images.align import ALIGNMENTS, EYES_EXCHANGED, EYES_TOGETHER, Face
 from purrtrait.images.colour import grey
 from purrtrait.images.resize import fit
 
@@ -66,10 +74,11 @@ def test_several_faces_are_numbered_and_none_is_said() -> None:
     assert np.array_equal(nobody.refused[0].pixels, scene())
 
 
-def test_what_cannot_be_used_says_why() -> None:
-    def broken(shrink: Shrink) -> Picture:
-        raise Unreadable(DAMAGED)
+def broken(shrink: Shrink) -> Picture:
+    raise Unreadable(DAMAGED)
 
+
+def test_what_cannot_be_used_says_why() -> None:
     def reason(plan: Cut, one: Photo) -> str:
         pieces = plan(0, one)
         assert not pieces.rows
@@ -112,7 +121,7 @@ def test_the_parser_may_adjust_a_face_to_its_photo() -> None:
     assert place.carry(EYES, 100)["left eye"] == pytest.approx((32, 42))
 
 
-def test_witnesses_see_the_whole_photo_and_only_what_stays() -> None:
+def test_witnesses_see_the_whole_photo() -> None:
     def look(shrink: Shrink) -> Picture:
         factor = shrink(WIDE, HIGH)
         return Picture(scene()[::factor, ::factor], WIDE, HIGH, factor)
@@ -123,13 +132,49 @@ def test_witnesses_see_the_whole_photo_and_only_what_stays() -> None:
         return 2
 
     pieces = cutting(witnesses=[seen.append], shrink=half)(0, Photo("a.jpg", look))
-    assert np.array_equal(seen[0].pixels, scene())
+    assert np.array_equal(seen[0].pixels(), scene())
+    assert seen[0].pixels() is seen[0].pixels()  # it is decoded once more, and not twice
     # The pack does not depend on who looks.
     alone = cutting(shrink=half)(0, Photo("a.jpg", look))
     assert np.array_equal(pieces.rows[0].pixels, alone.rows[0].pixels)
+
+
+def test_witnesses_tell_what_stays_from_what_is_refused() -> None:
+    seen: list[Sitting] = []
     blank = Photo("a.jpg", drawn(lambda: np.full((40, 40, 3), 7, np.uint8)))
     cutting(screens=["blank"], witnesses=[seen.append])(1, blank)
-    assert len(seen) == 1
+    ((_, place),) = seen[0].others
+    assert (seen[0].number, seen[0].places) == (1, [])
+    assert place is not None and place.side == 40
+    together = Face({"left eye": (5.0, 5.0), "right eye": (5.0, 5.0)})
+    cutting("eyes", witnesses=[seen.append])(2, photo(together))
+    assert (seen[1].places, seen[1].others) == ([], [(together, None)])
+    cutting("box", faces=lambda photo, picture: [], witnesses=[seen.append])(3, photo())
+    assert (seen[2].places, seen[2].others) == ([], [])
+    cutting(witnesses=[seen.append])(4, Photo("a.jpg", broken))
+    assert len(seen) == 3
+
+
+def test_a_photo_too_large_in_its_own_size_is_in_the_pack_all_the_same(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def look(shrink: Shrink) -> Picture:
+        if (factor := shrink(WIDE, HIGH)) == 1:
+            raise Unreadable(TOO_MANY_PIXELS)
+        return Picture(scene()[::factor, ::factor], WIDE, HIGH, factor)
+
+    plan = cutting(shrink=lambda photo, width, height: 2, witnesses=[lambda one: one.pixels()])
+    assert len(plan(0, Photo("a.jpg", look)).rows) == 1
+    assert caplog.messages == [
+        "a.jpg is in the pack, but not beside it: in its own size, " + TOO_MANY_PIXELS
+    ]
+
+
+def test_what_is_odd_about_a_face_is_remarked() -> None:
+    points = {**EYES, "mouth": (60.0, 60.0)}
+    assert cutting("eyes")(0, photo(Face(points))).rows[0].remark == ""
+    above = {**EYES, "mouth": (60.0, 20.0)}
+    assert cutting("eyes")(0, photo(Face(above))).rows[0].remark == EYES_EXCHANGED
 
 
 def test_what_is_left_out_is_forgotten_unless_it_is_to_be_shown() -> None:

@@ -494,7 +494,7 @@ def test_a_folder_that_cannot_be_made(
 
 
 def test_a_dataset_that_is_not_offered(folder: Path) -> None:
-    with pytest.raises(ValueError, match=r"'lfv': did you mean 'lfw'\? Expected one of cat10k"):
+    with pytest.raises(ValueError, match=r"'lfv'. Did you mean 'lfw'\? Known: cat10k"):
         fetch("lfv", folder, lambda done, total: None)
     assert not folder.exists()
 

@@ -15,7 +15,8 @@ from purrtrait.datasets import alike, cut, detect
 from purrtrait.datasets.fill import EXCLUDED
 from purrtrait.datasets.photo import DAMAGED, decode
 from purrtrait.datasets.prepare import Order, prepare
-from purrtrait.images.align import Face
+from purrtrait.datasets.toys import write_cat_layout
+from purrtrait.images.align import EYES_EXCHANGED, Face
 
 
 @pytest.fixture
@@ -64,6 +65,33 @@ def test_a_copy_names_the_photo_that_stays(copies: Path, tmp_path: Path) -> None
     lost = {item.name: item.copy_of for item in pack.manifest.quarantined}
     assert lost["equal too.png"] == "larger.png"
     assert set(lost.values()) <= set(pack.manifest.photos)
+
+
+def test_odd_faces_are_remarked_while_they_are_in_the_pack(tmp_path: Path) -> None:
+    source = tmp_path / "cats"
+    write_cat_layout(source, 6)
+    order = Order("cat10k", size=24, source=source, screens=())
+    plain = prepare(order, tmp_path / "plain")
+    assert plain.manifest.remarks == {}
+    for number in (2, 4):
+        _exchange_eyes(source / "CAT_00" / f"{number:08d}_000.jpg.cat")
+    mended = prepare(order, tmp_path / "mended")
+    assert np.array_equal(mended.images, plain.images)
+    names = [f"CAT_00/0000000{number}_000.jpg" for number in (2, 4)]
+    assert mended.manifest.remarks == dict.fromkeys(names, EYES_EXCHANGED)
+    # Nothing is remarked of a copy that is left out, or of a photo that nobody wants.
+    for end in (".jpg", ".jpg.cat"):
+        shutil.copy(*(source / "CAT_00" / f"0000000{n}_000{end}" for n in (4, 7)))
+    (tmp_path / "list").write_text(names[0])
+    order = replace(order, screens=("equal",), exclude=tmp_path / "list")
+    pack = prepare(order, tmp_path / "pack")
+    assert pack.manifest.remarks == {names[1]: EYES_EXCHANGED}
+    assert len(pack.images) == 5
+
+
+def _exchange_eyes(path: Path) -> None:
+    count, left, down, right, up, *others = path.read_text().split()
+    path.write_text(" ".join([count, right, up, left, down, *others]))
 
 
 def test_a_warning_when_nothing_can_be_held_out(
@@ -155,13 +183,13 @@ def test_an_alignment_that_cannot_be_is_said_at_once(album: Path, tmp_path: Path
     order = Order("folder", size=16, source=album)
     for align, words in (
         ("meow", r"needs the left ear outer, the left eye.* which folder tells nothing about"),
-        ("moew", "There is no alignment 'moew': did you mean 'meow'"),
+        ("moew", "unknown alignment 'moew'. Did you mean 'meow'"),
     ):
         with pytest.raises(ValueError, match=words):
             prepare(replace(order, align=align), tmp_path / "pack")
-    with pytest.raises(ValueError, match="There is no finder 'dogs'"):
+    with pytest.raises(ValueError, match=r"unknown finder 'dogs'\. Known: cats, people"):
         prepare(replace(order, find="dogs"), tmp_path / "pack")
-    with pytest.raises(ValueError, match="There is no screen 'blurry': did you mean 'blurred'"):
+    with pytest.raises(ValueError, match=r"unknown screen 'blurry'\. Did you mean 'blurred'"):
         prepare(replace(order, screens=("blurry",)), tmp_path / "pack")
     with pytest.raises(ValueError, match="least 3, expected at least 8"):
         prepare(replace(order, least=3), tmp_path / "pack")

@@ -63,6 +63,15 @@ def test_the_manifest_survives_the_disk(kitten_pack: Pack) -> None:
     assert Manifest.read(kitten_pack.path) == manifest
 
 
+def test_packs_of_earlier_versions_have_less_to_say(kitten_pack: Pack) -> None:
+    path = kitten_pack.path / FILE
+    later = ("groups", "faces", "remarks")
+    said = json.loads(path.read_text())
+    path.write_text(json.dumps({name: said[name] for name in said if name not in later}))
+    manifest = Pack.open(kitten_pack.path).manifest
+    assert (manifest.groups, manifest.faces, manifest.remarks) == ((), {}, {})
+
+
 def test_the_content_hash_stands_for_what_training_sees(kitten_pack: Pack) -> None:
     before = kitten_pack.content_hash
     assert Pack.open(kitten_pack.path).content_hash == before
@@ -134,6 +143,7 @@ def test_a_damaged_manifest_is_refused(kitten_pack: Pack, damage: Callable[[Path
         {"quarantined": [{"name": "a"}]},
         {"split": [["train"]]},
         {"split": [["train", "all"]]},
+        {"remarks": ["odd"]},
     ],
 )
 def test_a_manifest_of_other_things_is_refused(

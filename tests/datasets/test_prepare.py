@@ -202,7 +202,7 @@ def test_other_things_in_the_way_are_left_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("order", "words"),
     [
-        (Order("kitens"), "did you mean 'kittens'"),
+        (Order("kitens"), "Did you mean 'kittens'"),
         (Order("kittens", size=7), "size 7, expected 8 to 1024"),
         (Order("kittens", size=1025), "size 1025"),
         (Order("kittens", count=0), "count 0, expected at least 1"),

@@ -226,6 +226,39 @@ def test_eyes_named_upside_down_are_exchanged(points: dict[str, Point], name: st
     assert repaired.matrix(64) == pytest.approx(placement.matrix(64), abs=1e-9)
 
 
+REMARKING = ["cat-generator", "meow", "eyes"]
+
+
+@quick
+@given(points=cats, name=st.sampled_from(REMARKING))
+def test_it_is_remarked_that_eyes_were_exchanged(points: dict[str, Point], name: str) -> None:
+    assert place(name, Face(points)).remark == ""
+    assert place(name, Face(exchanged(points))).remark == align.EYES_EXCHANGED
+
+
+@quick
+@given(points=cats, name=st.sampled_from(REMARKING))
+def test_a_mouth_above_the_eyes_alone_turns_no_face(points: dict[str, Point], name: str) -> None:
+    """Where the ears say that the eyes are named rightly, it is remarked, and no more."""
+    right = place(name, Face(points))
+    wrong = {**points, "mouth": tuple(2 * middle(points) - points["mouth"])}
+    found = place(name, Face(wrong))
+    assert found.remark == align.MOUTH_ABOVE
+    assert found.upright == pytest.approx(right.upright, abs=1e-9)
+    carried = found.carry(wrong, 64)
+    assert carried["mouth"][1] < middle(carried)[1]
+    assert carried["left ear tip"][1] < middle(carried)[1]
+
+
+def test_without_ears_the_mouth_decides_alone_and_without_a_mouth_nobody() -> None:
+    few = seen({name: CAT[name] for name in CAT_POINTS[:3]}, shift(250, 200))
+    placement = place("eyes", Face(exchanged(few)))
+    assert placement.remark == align.EYES_EXCHANGED
+    assert placement.matrix(64) == pytest.approx(place("eyes", Face(few)).matrix(64))
+    eyes = {name: few[name] for name in align.EYES}
+    assert place("eyes", Face(exchanged(eyes))).remark == ""
+
+
 @pytest.mark.parametrize("tilt", [-10, -45, -80])
 def test_the_known_sign_of_exchanged_eyes_is_among_those_repaired(tilt: int) -> None:
     points = exchanged(seen(CAT, posed(radians(tilt), 1, 250, 200)))

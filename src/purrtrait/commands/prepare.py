@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,11 @@ NAMED = 10  # photos left out that are named on the screen
     help="A new folder for the portraits and augmented copies as files.",
 )
 @click.option(
+    "--augmented-count",
+    type=click.IntRange(1, 1000),
+    help="Files of each photo in it, the first one as it is; by default 10, of people 20.",
+)
+@click.option(
     "--photos",
     type=click.Path(path_type=Path),
     help="A new folder for the photos of toy-cats, as files of the CAT dataset.",
@@ -82,7 +88,8 @@ def prepare(parser: str, source: Path | None, as_json: bool, **asked: Any) -> No
     from purrtrait.console import Bar
     from purrtrait.datasets.beside import Beside
 
-    beside = Beside(asked.pop("debug"), asked.pop("augmented"), asked.pop("contact_sheet"))
+    wanted = ("debug", "augmented", "contact_sheet", "augmented_count")
+    beside = Beside(**{name: asked.pop(name) for name in wanted})
     asked["screens"] = arguments.screens(asked["screens"])
     bar = Bar(" photos", parser)
     pack = face.prepare(parser, source, progress=bar, beside=beside, **asked)
@@ -107,15 +114,21 @@ def _facts(pack: Pack) -> dict[str, Any]:
         facts["faces"] = ", ".join(
             f"{manifest.faces.get(count, 0)} photos with {count}" for count in ("0", "1", "more")
         )
+    if manifest.remarks:
+        facts["odd"] = len(manifest.remarks)
     sheets = {path.stem: str(path) for path in sorted(pack.path.glob("*.png"))}
     return {**facts, **sheets}
 
 
 def _tell(pack: Pack) -> None:
-    """Name the first photos that were left out."""
+    """Name the first photos that were left out, and count what is odd about others."""
     lost = pack.manifest.quarantined
     for item in lost[:NAMED]:
         of = f": {item.copy_of}" if item.copy_of else ""
         click.echo(f"left out: {item.name} ({item.reason}{of})", err=True)
     if len(lost) > NAMED:
         click.echo(f"... and {len(lost) - NAMED} more, listed in its manifest.json", err=True)
+    remarks = pack.manifest.remarks
+    for remark, count in Counter(remarks.values()).most_common():
+        first = next(name for name, said in remarks.items() if said == remark)
+        click.echo(f"odd: {count} x {remark} ({first} ...; its manifest.json lists all)", err=True)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import permutations
+from itertools import count, permutations
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from purrtrait.datasets.cut import Refused, Sitting, Witness
-from purrtrait.datasets.writer import expect_new, reserved
+from purrtrait.datasets.writer import expect_new, occupied, reserved
 from purrtrait.images import sheet
+from purrtrait.images.affine import shift
+from purrtrait.images.align import Placement
 from purrtrait.images.colour import grey
 from purrtrait.images.overlay import overlay
 from purrtrait.images.resize import fit
-from purrtrait.images.written import PLANS, Writer
+from purrtrait.images.written import PLANS, Plan, Writer
 
 CELL, SHOWN = 64, 128  # pixels: a contact sheet's pictures are at least and at most as wide
 LONGEST = 200  # bytes of a photo's name in that of its debugging picture
@@ -35,30 +37,55 @@ class Beside:
 
     ``debug``: a new folder for the photos with points and rectangles drawn in. ``augmented``: a new
     folder for the portraits and their augmented copies as files. ``contact_sheet``: two pictures in
-    the pack, of what was kept and of what was left out.
+    the pack, of what was kept and of what was left out. ``augmented_count``: how many files of each
+    photo ``augmented`` gets, the first one as it is: 1 ... 1000, or None for the ancestors' number.
     """
 
     debug: Path | None = None
     augmented: Path | None = None
     contact_sheet: bool = False
+    augmented_count: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.augmented_count is not None and self.augmented is None:
+            raise ValueError(
+                f"Found {self.augmented_count} as the number of augmented files of each photo, and "
+                "no folder for them: name one with --write-augmented."
+            )
 
 
 NOTHING = Beside()
 
 
 @contextmanager
-def opened(beside: Beside, size: int, seed: int, alignment: str) -> Iterator[list[Witness]]:
-    """Return what writes the single pictures wanted; folders appear whole or not at all."""
-    with ExitStack() as folders:
-        writers: list[Witness] = []
-        if beside.debug is not None:
-            folder = folders.enter_context(reserved(expect_new(beside.debug)))
-            writers.append(partial(_debug, folder))
-        if beside.augmented is not None:
-            folder = folders.enter_context(reserved(expect_new(beside.augmented)))
-            plan = PLANS[PLANNED.get(alignment, "cat-generator")]
-            writers.append(partial(_augmented, Writer(folder, size, plan, seed, plan.count)))
-        yield writers
+def debugging(beside: Beside) -> Iterator[Sequence[Witness]]:
+    """Return what writes debugging pictures, if any; their folder appears whole or not at all."""
+    if beside.debug is None:
+        yield []
+        return
+    with reserved(expect_new(beside.debug)) as folder:
+        yield [partial(_debug, folder)]
+
+
+@contextmanager
+def augmenting(beside: Beside, size: int, seed: int, alignment: str) -> Iterator[Sequence[Witness]]:
+    """Return what writes augmented copies, if any; their folder appears whole or not at all."""
+    if beside.augmented is None:
+        yield []
+        return
+    with reserved(expect_new(beside.augmented)) as folder:
+        files = _files_of_each(beside, alignment)
+        yield [partial(_augmented, Writer(folder, size, _plan(alignment), seed, files))]
+
+
+def _plan(alignment: str) -> Plan:
+    return PLANS[PLANNED.get(alignment, "cat-generator")]
+
+
+def _files_of_each(beside: Beside, alignment: str) -> int:
+    """How many files each photo has among the augmented ones."""
+    usual = _plan(alignment).count
+    return usual if beside.augmented_count is None else beside.augmented_count
 
 
 def expect_apart(out: Path, beside: Beside) -> None:
@@ -72,10 +99,16 @@ def expect_apart(out: Path, beside: Beside) -> None:
             )
 
 
-def already(out: Path, beside: Beside) -> bool:
+def already(out: Path, beside: Beside, size: int, alignment: str) -> bool:
     """Whether all that is wanted beside the pack in ``out`` is there."""
     files = [out / KEPT_SHEET] * beside.contact_sheet
-    files += [path for path in (beside.debug, beside.augmented) if path is not None]
+    files += [beside.debug] if beside.debug is not None else []
+    if beside.augmented is not None:
+        # The folder is whole: all photos have as many files as any, no more and no less.
+        last = _files_of_each(beside, alignment) - 1
+        here = beside.augmented / f"out_aug_{size}x{size}"
+        if any(here.glob(f"*_{last + 1:03}.jpg")) or not any(here.glob(f"*_{last:03}.jpg")):
+            return False
     return all(path.exists() for path in files)
 
 
@@ -87,17 +120,24 @@ def thumbnail(pixels: np.ndarray) -> np.ndarray:
 def _augmented(writer: Writer, sitting: Sitting) -> None:
     """Write the portrait of the first face and its copies, which are numbered by the photo."""
     for _, place in sitting.places[:1]:
-        writer.write(sitting.number, sitting.pixels, place)
+        writer.write(sitting.number, sitting.pixels(), place)
 
 
 def _debug(folder: Path, sitting: Sitting) -> None:
-    """Write the photo with lines around each of its faces."""
-    picture = sitting.pixels
-    for face, place in sitting.places:
-        picture = overlay(picture, face, place)
+    """Write the photo with lines around each of its faces, those that are refused too."""
+    picture = sitting.pixels()
+    for face, place in (*sitting.places, *sitting.others):
+        picture = overlay(picture, face, place or _all_around(picture))
     stem = Path(sitting.photo.name).stem.encode("utf-8", "surrogateescape")[:LONGEST]
     name = f"{sitting.number:06d} {stem.decode('utf-8', 'ignore')}.jpg"
     Image.fromarray(picture).save(folder / name, quality=90)
+
+
+def _all_around(pixels: np.ndarray) -> Placement:
+    """Place a face that has no place so that its outline is drawn outside of the photo."""
+    high, wide = pixels.shape[:2]
+    far = max(high, wide)
+    return Placement(shift(0, 0), (-far, -far, 2 * far, 2 * far), (wide, high))
 
 
 def contact_sheets(folder: Path, images: np.ndarray, left_out: Sequence[Refused]) -> None:
@@ -108,9 +148,29 @@ def contact_sheets(folder: Path, images: np.ndarray, left_out: Sequence[Refused]
         [image if len(image) <= SHOWN else fit(image, SHOWN) for image in images[chosen]]
     )
     sheet.write_png(folder / KEPT_SHEET, sheet.grid(kept, COLUMNS, scale=scale))
-    cells = [_captioned(refused, images.shape[-1]) for refused in left_out]
-    if cells:
-        sheet.write_png(folder / LEFT_OUT_SHEET, sheet.grid(np.stack(cells), COLUMNS))
+    if left_out:
+        _write_left_out(folder / LEFT_OUT_SHEET, left_out, images.shape[-1])
+
+
+def shown_of_refused(
+    out: Path, beside: Beside, left_out: Sequence[Refused], channels: int
+) -> Sequence[Path]:
+    """Return what there is to be looked at where no pack ``out`` came of any photo.
+
+    The sheet of what is left out is written beside where the pack would be, under a new name.
+    """
+    shown = [path for path in [beside.debug] if path is not None and occupied(path)]
+    if beside.contact_sheet:
+        names = (f"{out.name}-left-out-{number:02}.png" for number in count(1))
+        path = next(path for path in map(out.with_name, names) if not path.exists())
+        _write_left_out(path, left_out, channels)
+        shown.append(path)
+    return shown
+
+
+def _write_left_out(path: Path, left_out: Sequence[Refused], channels: int) -> None:
+    cells = [_captioned(refused, channels) for refused in left_out]
+    sheet.write_png(path, sheet.grid(np.stack(cells), COLUMNS))
 
 
 def _captioned(refused: Refused, channels: int) -> np.ndarray:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -22,12 +24,14 @@ NOT_ALL = "what this alignment needs of the face was not found"
 SEARCHED = 1280  # pixels: a photo to be searched is decoded with its longer side at least this long
 NOTHING = np.zeros((0, 0, 3), np.uint8)  # what a photo that cannot be read looks like
 
+log = logging.getLogger(__name__)
+
 
 class Row(NamedTuple):
     """A portrait, uint8 (size, size, C), with its name and what screening wants to know of it.
 
     ``side`` is the number of photo pixels along it, ``detail`` how sharp it is, ``code`` a hash by
-    which copies are known.
+    which copies are known, ``remark`` what is odd about its face, mostly nothing.
     """
 
     name: str
@@ -35,6 +39,7 @@ class Row(NamedTuple):
     side: float
     detail: float
     code: int
+    remark: str = ""
 
 
 class Refused(NamedTuple):
@@ -54,12 +59,18 @@ class Pieces(NamedTuple):
 
 
 class Sitting(NamedTuple):
-    """A photo with portraits: its number, from 0, its pixels in its own size, and their places."""
+    """A photo that could be looked at: its number, from 0, and the faces in it.
+
+    ``pixels`` gives its pixels (H, W, 3) in its own size, or raises ``Unreadable``. ``places`` are
+    those of the portraits that stay, ``others`` the faces that are refused, with their places as
+    far as they have any.
+    """
 
     number: int
     photo: Photo
-    pixels: np.ndarray
+    pixels: Callable[[], np.ndarray]
     places: Sequence[tuple[Face, Placement]]
+    others: Sequence[tuple[Face, Placement | None]]
 
 
 Witness: TypeAlias = Callable[[Sitting], None]  # writes something else of each photo
@@ -80,7 +91,7 @@ class Cut:
     file it may be. Portraits with fewer than ``least`` photo pixels along their side are left out,
     and so are those that fail one of the ``screens``. ``code`` hashes a portrait, and ``shown``
     makes what is kept of a photo that is left out. Each of the ``witnesses`` is told of each photo
-    that gives portraits.
+    that can be looked at.
     """
 
     size: int
@@ -102,49 +113,48 @@ class Cut:
             faces = self.faces(photo, picture)
         except Unreadable as error:
             return Pieces(refused=(Refused(photo.name, error.reason, NOTHING),))
-        places: list[tuple[Face, Placement]] = []
         rows: list[Row] = []
         refused: list[Refused] = []
+        places: list[tuple[Face, Placement]] = []
+        others: list[tuple[Face, Placement | None]] = []
         for name, face in zip(_names(photo.name, len(faces)), faces, strict=True):
+            place: Placement | None = None
             try:
-                place = self._place(face, picture)
+                place = _placed(self.alignment, face, picture.width, picture.height)
                 rows.append(self._row(name, place, picture))
                 places.append((face, place))
             except (Unalignable, Unreadable) as error:
                 refused.append(Refused(name, error.reason, self.shown(picture.pixels)))
+                others.append((face, place))
         if not faces:
             refused.append(Refused(photo.name, NO_FACE, self.shown(picture.pixels)))
-        if places and self.witnesses:
-            self._witnessed(number, photo, picture, places)
+        self._tell(Sitting(number, photo, _in_own_size(photo, picture), places, others))
         return Pieces(rows, refused, len(faces))
 
-    def _witnessed(
-        self,
-        number: int,
-        photo: Photo,
-        picture: Picture,
-        places: Sequence[tuple[Face, Placement]],
-    ) -> None:
-        # They want the photo in its own size; the pack must not depend on that, so what was decoded
-        # smaller is then decoded once more.
-        pixels = picture.pixels if picture.shrunk == 1 else photo.read()
-        for witness in self.witnesses:
-            witness(Sitting(number, photo, pixels, places))
-
-    def _place(self, face: Face, picture: Picture) -> Placement:
-        place = _placed(self.alignment, face, picture.width, picture.height)
-        if place.side < self.least:
-            raise Unreadable(f"too small: under {self.least} pixels across")
-        return place
+    def _tell(self, sitting: Sitting) -> None:
+        """Show a photo to the witnesses, unless it can only be decoded smaller than it is."""
+        try:
+            for witness in self.witnesses:
+                witness(sitting)
+        except Unreadable as error:
+            name, reason = sitting.photo.name, error.reason
+            log.warning("%s is in the pack, but not beside it: in its own size, %s", name, reason)
 
     def _row(self, name: str, place: Placement, picture: Picture) -> Row:
+        if place.side < self.least:
+            raise Unreadable(f"too small: under {self.least} pixels across")
         portrait = draw(picture.pixels, place, self.size, picture.shrunk)
         luma = grey(portrait)
         seen = glance(luma[..., 0])
         if reason := fault(seen, self.screens):
             raise Unreadable(reason)
         pixels = luma if self.in_grey else portrait
-        return Row(name, pixels, place.side, seen.detail, self.code(luma[..., 0]))
+        return Row(name, pixels, place.side, seen.detail, self.code(luma[..., 0]), place.remark)
+
+
+def _in_own_size(photo: Photo, picture: Picture) -> Callable[[], np.ndarray]:
+    """Give a photo's pixels: the pack must not depend on who looks, so others decode it anew."""
+    return (lambda: picture.pixels) if picture.shrunk == 1 else cache(photo.read)
 
 
 def _placed(alignment: Alignment, face: Face, width: int, height: int) -> Placement:

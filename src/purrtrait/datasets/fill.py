@@ -86,7 +86,7 @@ def fill(
                 writer.quarantine(refused.name, refused.reason)
             for row in pieces.rows:
                 labels = [photo.labels[name] for name in collection.labels]
-                writer.append(row.name, row.pixels, labels)
+                writer.append(row.name, row.pixels, labels, row.remark)
             filled.note(photo, pieces)
     if unwanted:
         log.info("the list of what to leave out names %d photos", len(unwanted & names))

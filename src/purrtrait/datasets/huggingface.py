@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from purrtrait.datasets.folder import Entry, files_below, fingerprint, sample
+from purrtrait.datasets.pack import MOST_CLASSES
 from purrtrait.datasets.photo import (
     DAMAGED,
     Collection,
@@ -36,7 +37,6 @@ NO_PICTURE = "the dataset has no picture in this row"
 ONLY_SPLIT = "train"  # what the library calls a split that has no name
 HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")  # a dataset's, with its owner's before it
 SHARD = re.compile(r"(.+)-\d{5}-of-\d{5}")  # a file that holds a part of a split
-MOST_CLASSES = np.iinfo(np.int16).max + 1  # that the labels of a pack can tell apart
 
 log = logging.getLogger(__name__)
 

@@ -31,7 +31,7 @@ _KINDS: Mapping[str, type] = {
     "quarantined": list,
 }
 # What packs of earlier versions do not have.
-_LATER: Mapping[str, list | dict] = {"groups": [], "faces": {}}
+_LATER: Mapping[str, list | dict] = {"groups": [], "faces": {}, "remarks": {}}
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class Manifest:
     source photo of each row; ``split`` runs of rows, each a split's name and a length. ``groups``
     says of each row what it belongs to and is never divided from (a person), empty when each row is
     its own. ``faces`` counts the photos in which so many faces were found ("0", "1", "more").
+    ``remarks`` says what is odd about a few photos that are used all the same, by their names.
     """
 
     purrtrait_version: str
@@ -68,6 +69,7 @@ class Manifest:
     quarantined: Sequence[Quarantined]
     groups: Sequence[str] = ()
     faces: Mapping[str, int] = field(default_factory=dict)
+    remarks: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return the text of the file; names that are not Unicode survive as escapes."""
@@ -93,7 +95,8 @@ class Manifest:
         _expect_readable(folder, found)
         values = {name: found[name] for name in _KINDS}
         values |= {name: found.get(name, absent) for name, absent in _LATER.items()}
-        for name, kind in {**_KINDS, "groups": list, "faces": dict}.items():
+        kinds = {**_KINDS, **{name: type(absent) for name, absent in _LATER.items()}}
+        for name, kind in kinds.items():
             if type(values[name]) is not kind:
                 raise TypeError(f"{name} is {values[name]!r}")
         values["photos"] = tuple(values["photos"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from purrtrait.datasets.naming import named
+from purrtrait.words import lookup
 
 
 @dataclass(frozen=True)
@@ -74,4 +74,4 @@ OFFERS: dict[str, Offer] = {
 
 def offered(name: str) -> Offer:
     """The offer of a name; ValueError names the known ones."""
-    return named("dataset to download", name, OFFERS)
+    return lookup(OFFERS, "dataset to download", name)

@@ -10,10 +10,10 @@ from purrtrait.datasets import PARSERS
 from purrtrait.datasets.alike import COPIES
 from purrtrait.datasets.cut import LEAST_SIDE
 from purrtrait.datasets.detect import FINDERS
-from purrtrait.datasets.naming import named
 from purrtrait.datasets.photo import Collection, ParserEntry
 from purrtrait.datasets.screen import SCREENS
 from purrtrait.images.align import ALIGNMENTS
+from purrtrait.words import lookup
 
 SMALLEST, LARGEST = 8, 1024  # sizes of a pack in pixels
 FOUND = frozenset({"box", "left eye", "right eye"})  # what a search may tell of a face
@@ -52,7 +52,7 @@ class Order:
 
 def expect_order(order: Order) -> ParserEntry:
     """Find the order's row in the table of parsers; ValueError if a value is out of range."""
-    entry = named("parser", order.parser, PARSERS)
+    entry = lookup(PARSERS, "parser", order.parser)
     for fits, found, expected in (
         (SMALLEST <= order.size <= LARGEST, f"size {order.size}", f"{SMALLEST} to {LARGEST}"),
         (order.count is None or order.count >= 1, f"count {order.count}", "at least 1"),
@@ -68,7 +68,7 @@ def expect_order(order: Order) -> ParserEntry:
         if not fits:
             raise ValueError(f"Found {found}, expected {expected}.")
     for name in wanted_screens(order, entry):
-        named("screen", name, {**SCREENS, **COPIES})
+        lookup({**SCREENS, **COPIES}, "screen", name)
     _expect_points(order, entry)
     return entry
 
@@ -78,9 +78,9 @@ def _expect_points(order: Order, entry: ParserEntry) -> None:
     align = alignment(order, entry)
     knows = entry.knows
     if order.find is not None:
-        named("finder", order.find, FINDERS)
+        lookup(FINDERS, "finder", order.find)
         knows = FOUND
-    missing = named("alignment", align, ALIGNMENTS).needs - knows
+    missing = lookup(ALIGNMENTS, "alignment", align).needs - knows
     if missing:
         said = "a search tells" if order.find else f"{order.parser} tells"
         least = [name for name, known in ALIGNMENTS.items() if known.needs <= knows]

@@ -13,6 +13,7 @@ from purrtrait.datasets.manifest import Manifest
 
 IMAGES = "images.npy"
 LABELS = "labels.npy"
+MOST_CLASSES = 2**15  # that labels of 16 bits tell apart
 TRAIN = "train"
 HELD_OUT = "held-out"
 

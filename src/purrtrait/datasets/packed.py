@@ -14,13 +14,13 @@ from typing import Any
 
 from purrtrait.datasets.archive import Content, Members, members, refusal
 from purrtrait.datasets.folder import SUFFIXES, photo_of, sample
+from purrtrait.datasets.pack import MOST_CLASSES
 from purrtrait.datasets.photo import Collection, Photo, Picture, Shrink, Unreadable, Wanted, look
 
 PICTURE_BYTES = 2**25  # no picture is larger, unpacked; a few are held at a time
 CLASSES = "dataset.json"
 CLASSES_BYTES = 2**24  # half a million pictures
 LABEL = "class"
-MOST_CLASSES = 2**15  # a pack holds labels of 16 bits
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -19,9 +19,11 @@ from purrtrait.datasets.beside import (
     NOTHING,
     Beside,
     already,
+    augmenting,
     contact_sheets,
+    debugging,
     expect_apart,
-    opened,
+    shown_of_refused,
     thumbnail,
 )
 from purrtrait.datasets.cut import Cut
@@ -38,7 +40,7 @@ from purrtrait.datasets.order import (
     wanted_screens,
 )
 from purrtrait.datasets.pack import HELD_OUT, Pack
-from purrtrait.datasets.photo import ParserEntry, Wanted
+from purrtrait.datasets.photo import Collection, ParserEntry, Wanted
 from purrtrait.datasets.room import expect_room
 from purrtrait.datasets.screen import SCREENS
 from purrtrait.datasets.split import split
@@ -74,53 +76,76 @@ def prepare(
     count = entry.default_count if order.count is None else order.count
     collection = entry.parse(Wanted(order.source, order.size, count, order.seed))
     described = described_as(order, entry, count, collection)
+    align = alignment(order, entry, collection)
     expect_apart(out, beside)
     if occupied(out):
-        return _the_same(out, described, beside)
+        return _the_same(out, described, already(out, beside, order.size, align))
     channels = 1 if order.grey else 3
     expect_room(
         out,
         collection.count * (order.size**2 * channels + ROW_BYTES),
         collection.memory_bytes + WINDOW * order.size**2 * 3,
     )
-    align = alignment(order, entry, collection)
     with (
         _one_thread(),
         reserved(out) as folder,
-        opened(beside, order.size, order.seed, align) as witnesses,
+        augmenting(beside, order.size, order.seed, align) as copiers,
     ):
-        with row_files(folder, order.size, channels, len(collection.labels)) as writer:
+        # Debugging pictures are wanted most when no photo can be used: they stay even then.
+        with (
+            debugging(beside) as painters,
+            row_files(folder, order.size, channels, len(collection.labels)) as writer,
+        ):
             shown = thumbnail if beside.contact_sheet else cut.nothing
-            how = replace(_cut(order, entry, align), witnesses=witnesses, shown=shown)
+            how = replace(_cut(order, entry, align), witnesses=[*painters, *copiers], shown=shown)
             filled = fill(writer, collection, how, excluded(order), progress)
-            _expect_some(writer, order)
-            groups = filled.groups
-            if entry.photographs:
-                groups = without_copies(writer, filled, wanted_screens(order, entry))
-            if beside.contact_sheet:
-                contact_sheets(folder, writer.images(), filled.left_out)
-            hashes = writer.finish()
-        sides = split(groups, order.split, order.seed)
-        _warn_of(order, groups, sides)
-        manifest = Manifest(
-            purrtrait_version=own_version(),
-            order=described,
-            size=order.size,
-            channels=channels,
-            crop=CROP if align == "none" else ALIGNED.format(align),
-            flip_natural=flips(order, entry),
-            credit=entry.credit,
-            labels=collection.labels,
-            photos=writer.names,
-            split=runs(sides),
-            images_sha256=hashes[0],
-            labels_sha256=hashes[1],
-            quarantined=writer.quarantined,
-            groups=groups if len(set(groups)) < len(groups) else (),
-            faces={} if order.find is None else dict(filled.faces),
-        )
-        write_manifest(folder, manifest)
+            if writer.names:
+                groups = filled.groups
+                if entry.photographs:
+                    groups = without_copies(writer, filled, wanted_screens(order, entry))
+                if beside.contact_sheet:
+                    contact_sheets(folder, writer.images(), filled.left_out)
+                faces = {} if order.find is None else dict(filled.faces)
+                made = _manifest(order, entry, collection, described, writer, groups, faces)
+                write_manifest(folder, made)
+        if not writer.names:
+            to_look_at = shown_of_refused(out, beside, filled.left_out, channels)
+            raise _none_usable(writer, order, to_look_at)
     return Pack.open(out)
+
+
+def _manifest(
+    order: Order,
+    entry: ParserEntry,
+    collection: Collection,
+    described: Mapping[str, object],
+    writer: PackWriter,
+    groups: Sequence[str],
+    faces: Mapping[str, int],
+) -> Manifest:
+    """Say everything about a pack whose rows are written, ``groups`` being what each belongs to."""
+    align = alignment(order, entry, collection)
+    images_sha256, labels_sha256 = writer.finish()
+    sides = split(groups, order.split, order.seed)
+    _warn_of(order, groups, sides)
+    return Manifest(
+        purrtrait_version=own_version(),
+        order=described,
+        size=order.size,
+        channels=1 if order.grey else 3,
+        crop=CROP if align == "none" else ALIGNED.format(align),
+        flip_natural=flips(order, entry),
+        credit=entry.credit,
+        labels=collection.labels,
+        photos=writer.names,
+        split=runs(sides),
+        images_sha256=images_sha256,
+        labels_sha256=labels_sha256,
+        quarantined=writer.quarantined,
+        groups=groups if len(set(groups)) < len(groups) else (),
+        faces=faces,
+        remarks=writer.remarks,
+    )
 
 
 @contextmanager
@@ -171,8 +196,11 @@ def _no_code(pixels: np.ndarray) -> int:
     return 0
 
 
-def _the_same(out: Path, described: dict[str, object], beside: Beside) -> Pack:
-    """Return the pack at ``out`` if it was made from the same order; else ValueError."""
+def _the_same(out: Path, described: Mapping[str, object], complete: bool) -> Pack:
+    """Return the pack at ``out`` if it was made from the same order; else ValueError.
+
+    ``complete`` says whether all that is wanted beside it is there.
+    """
     advice = "Nothing is overwritten: choose another name, or delete it first."
     try:
         pack = Pack.open(out)
@@ -186,7 +214,7 @@ def _the_same(out: Path, described: dict[str, object], beside: Beside) -> Pack:
     ]
     if different:
         raise ValueError(f"{out} holds a different pack: {'; '.join(different)}. {advice}")
-    if not already(out, beside):
+    if not complete:
         raise ValueError(
             f"{out} holds this very pack already, and what is wanted beside it is written only "
             f"while it is made. {advice}"
@@ -195,10 +223,12 @@ def _the_same(out: Path, described: dict[str, object], beside: Beside) -> Pack:
     return pack
 
 
-def _expect_some(writer: PackWriter, order: Order) -> None:
-    if not writer.names:
-        counted = ", ".join(f"{count} {reason}" for reason, count in writer.reasons().items())
-        raise ValueError(
-            f"None of the {len(writer.quarantined)} photos of {order.source or order.parser} can "
-            f"be used ({counted}): expected at least one. No pack was written."
-        )
+def _none_usable(writer: PackWriter, order: Order, shown: Sequence[Path]) -> ValueError:
+    """Say why no photo can be used, and where that can be looked at."""
+    counted = ", ".join(f"{count} {reason}" for reason, count in writer.reasons().items())
+    where = " and ".join(map(str, shown))
+    return ValueError(
+        f"None of the {len(writer.quarantined)} photos of {order.source or order.parser} can be "
+        f"used ({counted}): expected at least one. No pack was written. "
+        + (f"Look at {where}." if shown else "To look at them, add --contact-sheet.")
+    )

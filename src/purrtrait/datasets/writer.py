@@ -97,15 +97,23 @@ class PackWriter:
 
     def __init__(self, images: RowFile, labels: RowFile) -> None:
         self.names: list[str] = []
+        self.remarks: dict[str, str] = {}
         self.quarantined: list[Quarantined] = []
         self._images = images
         self._labels = labels
 
-    def append(self, name: str, pixels: np.ndarray, labels: Sequence[int]) -> None:
-        """Add the photo ``name``: pixels (H, W, C) uint8, labels in the pack's order."""
+    def append(
+        self, name: str, pixels: np.ndarray, labels: Sequence[int], remark: str = ""
+    ) -> None:
+        """Add the photo ``name``: pixels (H, W, C) uint8, labels in the pack's order.
+
+        ``remark`` is what is odd about it, though it is used.
+        """
         self._images.append(pixels)
         self._labels.append(np.asarray(labels, np.int16))
         self.names.append(name)
+        if remark:
+            self.remarks[name] = remark
 
     def quarantine(self, name: str, reason: str, copy_of: str = "") -> None:
         """Note that a photo is left out, as a copy of another one if it is."""
@@ -119,6 +127,8 @@ class PackWriter:
         """Leave only these rows (N,), ascending."""
         if len(rows) < len(self.names):
             self.names = [self.names[row] for row in rows.tolist()]
+            stay = set(self.names)
+            self.remarks = {name: said for name, said in self.remarks.items() if name in stay}
             self._images.keep(rows)
             self._labels.keep(rows)
 

@@ -6,10 +6,10 @@ cuts a square out of that. Nothing here touches pixels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import hypot, radians, tan
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -22,12 +22,11 @@ Filter: TypeAlias = Literal["area", "bicubic"]
 
 EYES = ("left eye", "right eye")  # left and right as the viewer sees them
 OUTER_EARS = ("left ear outer", "right ear outer")
-CAT_POINTS = (
-    *EYES,
-    "mouth",
+EARS = (
     *("left ear outer", "left ear tip", "left ear inner"),
     *("right ear inner", "right ear tip", "right ear outer"),
 )
+CAT_POINTS = (*EYES, "mouth", *EARS)
 
 LEAST = 1.0  # photo pixels: eyes that are nearer, and squares that are smaller, say nothing
 EYES_TOGETHER = "its eyes are at one point"
@@ -36,6 +35,10 @@ ON_A_LINE = "its points are on one line"
 BESIDE_THE_PHOTO = "its face is outside of the photo"
 EMPTY_BOX = "the box around its face is empty"
 NOT_SQUARE = "it is not square"
+
+# What is remarked of a face that is used all the same.
+EYES_EXCHANGED = "its eyes were named the wrong way round, and are exchanged back"
+MOUTH_ABOVE = "its mouth is above its eyes, and so are its ears"
 
 MEOW_EYES = (0.5, 0.4)  # where the middle of the eyes lies, as shares of the portrait's side
 LEFT_EYE, RIGHT_EYE = (0.32, 0.42), (0.68, 0.42)  # the same for both eyes of the recipe ``eyes``
@@ -67,7 +70,8 @@ class Placement:
     of that frame. ``border`` says what stands where there is no photo: ``edge`` repeats the photo's
     edge; ``grey`` is (128, 128, 128); ``median`` repeats the edge within ``canvas`` (width, height
     of the photo, from the level frame's origin), and beyond it is the median colour of what of
-    the box lies within. ``filter`` says how the pixels are drawn (``images.warp``).
+    the box lies within. ``filter`` says how the pixels are drawn (``images.warp``). ``remark`` says
+    what is odd about the face, in words that stay the same; mostly nothing.
     """
 
     upright: Matrix
@@ -75,6 +79,7 @@ class Placement:
     canvas: tuple[int, int]
     border: Border = "edge"
     filter: Filter = "area"
+    remark: str = ""
 
     @property
     def side(self) -> float:
@@ -115,19 +120,37 @@ def _named(points: Points, places: np.ndarray) -> dict[str, Point]:
     return {name: (float(x), float(y)) for name, (x, y) in zip(points, places, strict=True)}
 
 
-def _eyes(points: Points) -> tuple[np.ndarray, np.ndarray]:
-    """Return the middle of the eyes, and the way from the left to the right one.
+class _Eyes(NamedTuple):
+    """The middle of the eyes, the way from the left to the right one, and what is odd there."""
+
+    middle: np.ndarray
+    along: np.ndarray
+    remark: str = ""
+
+
+def _eyes(points: Points) -> _Eyes:
+    """Find the eyes, exchanged back where they are named the wrong way round.
 
     In a photo that hangs upside down, some annotations name the eyes by where they lie in the photo
-    and not in the face. Turned level, the mouth is then above them: the eyes are exchanged back.
+    and not in the face. Turned level, the mouth is then above them, and the ears below. Where the
+    ears are above them too, it is the mouth that is wrong.
     """
     left, right = (np.array(points[name]) for name in EYES)
     middle, along = (left + right) / 2, right - left
     if hypot(*along) < LEAST:
         raise Unalignable(EYES_TOGETHER)
-    down = np.array(points.get("mouth", middle)) - middle
-    wrong = along[0] * down[1] < along[1] * down[0]
-    return middle, -along if wrong else along
+    eyes = _Eyes(middle, along)
+    if _below(eyes, points, ["mouth"]) >= 0:
+        return eyes
+    if _below(eyes, points, EARS) < 0:
+        return eyes._replace(remark=MOUTH_ABOVE)
+    return _Eyes(middle, -along, EYES_EXCHANGED)
+
+
+def _below(eyes: _Eyes, points: Points, names: Sequence[str]) -> float:
+    """Positive if those of the named points that are known lie below the level eyes on average."""
+    ways = [np.subtract(points[name], eyes.middle) for name in names if name in points]
+    return float(sum(eyes.along[0] * down - eyes.along[1] * right for right, down in ways))
 
 
 def _levelled(along: np.ndarray, start: np.ndarray, end: np.ndarray) -> Matrix:
@@ -142,8 +165,8 @@ def _levelled(along: np.ndarray, start: np.ndarray, end: np.ndarray) -> Matrix:
 
 def centred(points: Points, width: int, height: int) -> Matrix:
     """Lead from a photo to the canvas of ``cat-generator``: eyes level, their middle its centre."""
-    middle, along = _eyes(points)
-    return _levelled(along, middle, np.array([width / 2, height / 2]))
+    eyes = _eyes(points)
+    return _levelled(eyes.along, eyes.middle, np.array([width / 2, height / 2]))
 
 
 def rectangles(points: Points, width: int, height: int) -> dict[str, Box]:
@@ -182,24 +205,25 @@ def _cat_generator(face: Face, width: int, height: int) -> Placement:
         raise Unalignable(ON_A_LINE)
     if min(right, bottom, width - left, height - top) < LEAST:
         raise Unalignable(BESIDE_THE_PHOTO)
-    return Placement(centred(face.points, width, height), box, (width, height), "median")
+    upright, remark = centred(face.points, width, height), _eyes(face.points).remark
+    return Placement(upright, box, (width, height), "median", remark=remark)
 
 
 def _meow(face: Face, width: int, height: int) -> Placement:
-    middle, along = _eyes(face.points)
+    middle, along, remark = _eyes(face.points)
     upright = _levelled(along, middle, middle)
     side = float(np.ptp(moved(upright, [face.points[name] for name in OUTER_EARS])[:, 0]))
     if side < LEAST:
         raise Unalignable(EARS_IN_LINE)
     box = _square(middle - np.array(MEOW_EYES) * side, side)
-    return Placement(upright, box, (width, height), "grey")
+    return Placement(upright, box, (width, height), "grey", remark=remark)
 
 
 def _by_eyes(face: Face, width: int, height: int) -> Placement:
-    middle, along = _eyes(face.points)
+    middle, along, remark = _eyes(face.points)
     side = hypot(*along) / (RIGHT_EYE[0] - LEFT_EYE[0])
-    corner = middle - np.add(LEFT_EYE, RIGHT_EYE) / 2 * side
-    return Placement(_levelled(along, middle, middle), _square(corner, side), (width, height))
+    box = _square(middle - np.add(LEFT_EYE, RIGHT_EYE) / 2 * side, side)
+    return Placement(_levelled(along, middle, middle), box, (width, height), remark=remark)
 
 
 def _by_box(face: Face, width: int, height: int) -> Placement:
