@@ -252,10 +252,15 @@ class Objective(nn.Module, ABC):
     """Holds the players and says whose turn it is and what they lose.
 
     What it remembers between steps (coefficients, queues) are buffers, so that checkpoints hold it.
-    ``won_at_zero`` names the players who have won when their loss in the game is near 0 or below.
+    ``won_at_zero`` names the players who have won when their loss in the game is near 0 or below;
+    ``artists`` those of whom the subject consists, where it draws portraits: a generator, then
+    those who retouch what it draws. ``validated`` says that its losses on pictures held out tell
+    how good it is.
     """
 
     won_at_zero: tuple[str, ...] = ()
+    artists: tuple[str, ...] = ()
+    validated: bool = False
 
     @abstractmethod
     def players(self) -> Mapping[str, nn.Module]:
@@ -279,11 +284,7 @@ class Objective(nn.Module, ABC):
 
 
 class Drawing(Objective, ABC):
-    """An objective whose subject draws portraits.
-
-    ``artists`` names the players of whom the drawer consists: a generator, then those who retouch
-    what it draws.
-    """
+    """An objective whose subject draws portraits."""
 
     drawer: Generator
     artists: tuple[str, ...] = ("generator",)

@@ -67,6 +67,14 @@ def test_one_loss_an_example(name: str) -> None:
         assert together[0] == loss(exchange([0.5], [2.0]))[0]
 
 
+@pytest.mark.parametrize("name", GAMES)
+def test_which_games_set_each_fake_against_a_real(name: str) -> None:
+    game, images = GAMES[name](), torch.zeros(2, 1, 8, 8)
+    at = Exchange(DcganCritic(8, 1, width=2), images, images, Draw(0, "test", 0))
+    game.generator(at)
+    assert game.pairs == ("real" in vars(at))  # a verdict is kept once it was asked for
+
+
 def test_cross_entropy_is_torchs_and_stays_finite() -> None:
     verdicts, labels = torch.linspace(-9, 9, 37), torch.linspace(0, 1, 37)
     theirs = functional.binary_cross_entropy_with_logits(verdicts, labels, reduction="none")

@@ -72,6 +72,25 @@ def test_unit_norm_looks_between_the_pairs() -> None:
     assert share.flatten(1)[:, 0].std() > 0.05
 
 
+class Adding(Quadratic):
+    """Judges details by what they and what is given add up to."""
+
+    def forward(self, images: Tensor, given: Tensor | None = None) -> Tensor:
+        assert given is not None
+        return super().forward(images + given)
+
+
+@pytest.mark.parametrize("name", PENALTIES)
+def test_details_are_fined_as_what_they_add_up_to(name: str) -> None:
+    """Also where reals and fakes are details of different pictures."""
+    wholes, critic = exchange(Quadratic(0.8, 0.1)), Adding(0.8, 0.1)
+    given, prompt = torch.randn(2, 5, 1, 3, 3, dtype=torch.float64)
+    reals, fakes = wholes.reals.detach() - given, wholes.fakes.detach() - prompt
+    details = Exchange(critic, reals, fakes, wholes.draw, given, prompt)
+    penalty = PENALTIES[name]()
+    assert torch.allclose(penalty(details), penalty(wholes))
+
+
 @pytest.mark.parametrize("name", PENALTIES)
 def test_gradients_are_numeric_ones(name: str) -> None:
     """Double backward through each penalty, by its own finite differences."""

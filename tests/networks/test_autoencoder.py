@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
@@ -65,10 +67,15 @@ def test_values_of_dense_codes_are_dropped_in_training() -> None:
     assert 0.4 < (codes == 0).float().mean() < 0.6
 
 
-@pytest.mark.parametrize("make", [DenseCoder, BoundedRefiner])
-def test_initialisation(make: type[DenseCoder | BoundedRefiner]) -> None:
+@pytest.mark.parametrize("kind", ["coder", "decoder", "refiner"])
+def test_initialisation(kind: str) -> None:
     torch.manual_seed(0)
-    network = make(16, 1)
+    makers: dict[str, Callable[[], nn.Module]] = {
+        "coder": lambda: DenseCoder(16, 1, initialisation="gauss005"),
+        "decoder": lambda: dense_decoder(16, 1, initialisation="gauss005"),
+        "refiner": lambda: BoundedRefiner(16, 1),
+    }
+    network = makers[kind]()
     dense = [m for m in network.modules() if isinstance(m, nn.Linear)]
     assert abs(torch.cat([m.weight.flatten() for m in dense]).std() - 0.005) < 1e-4
     assert abs(torch.cat([m.bias for m in dense]).std() - 0.001) < 1e-4

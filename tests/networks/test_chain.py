@@ -1,4 +1,4 @@
-"""The retouchers against their published counts and equations."""
+"""Chains and their members; the retouchers against their published counts and equations."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import torch
 from torch import nn
 from torch.nn.functional import conv2d
 
-from purrtrait.networks.chain import ConvolvingRetoucher, DenseRetoucher
+from purrtrait.networks.chain import Chain, ConvolvingRetoucher, DenseRetoucher
+from purrtrait.networks.dense import DenseGenerator
 
 
 def count(network: nn.Module) -> int:
@@ -69,3 +70,30 @@ def test_the_dense_one_is_never_too_narrow_for_that() -> None:
         first, last = dense(retoucher)
         assert (first.out_features, last.in_features) == (192, 192)
         assert (first.weight.diagonal() == 0.75).all()
+
+
+def test_a_chain_draws_with_all_its_members() -> None:
+    torch.manual_seed(0)
+    drawer, second = DenseGenerator(8, 1, latent=5, width=9), ConvolvingRetoucher(8, 1, width=3)
+    third = DenseRetoucher(8, 1)
+    chain, z = Chain(drawer, [second, third]), torch.rand(4, 5) * 2 - 1
+    assert (chain.latent_size, chain.prior) == (5, "uniform")
+    stages = [drawer(z), second(drawer(z)), third(second(drawer(z)))]
+    assert torch.equal(chain(z), stages[2])
+    for number, images in enumerate(stages):
+        assert torch.equal(chain.until(number, z), images)
+        shorter = Chain(drawer, [second, third][:number])
+        assert torch.equal(shorter(z), images)
+    whole = {name.split(".")[0] for name in chain.state_dict()}
+    assert whole == {"drawer", "retouchers"}
+    assert count(chain) == count(drawer) + count(second) + count(third)
+
+
+def test_a_chain_hands_on_what_is_given() -> None:
+    class Echo(DenseGenerator):
+        def forward(self, z: torch.Tensor, given: torch.Tensor | None = None) -> torch.Tensor:
+            assert given is not None
+            return given
+
+    given = torch.rand(2, 1, 8, 8)
+    assert torch.equal(Chain(Echo(8, 1, latent=5, width=9), [])(torch.rand(2, 5), given), given)

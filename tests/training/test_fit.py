@@ -14,7 +14,7 @@ from torch import nn
 import helpers
 from purrtrait.datasets.pack import Pack
 from purrtrait.training import optimisers
-from purrtrait.training.fit import fit
+from purrtrait.training.fit import decay, fit
 from purrtrait.training.schedule import constant
 from purrtrait.training.state import RAMP, Pace, State
 from purrtrait.types import Batch, Draw, Images, Objective, Progress, Terms, Turn
@@ -54,8 +54,8 @@ class Pair(Objective):
         ]
 
 
-def pair_state(objective: Pair, clamp: float = math.inf) -> State:
-    pace = Pace(optimisers.sgd(), constant(0.1), clamp)
+def pair_state(objective: Pair, clamp: float = math.inf, l1: float = 0.0, l2: float = 0.0) -> State:
+    pace = Pace(optimisers.sgd(), constant(0.1), clamp, "", l1, l2)
 
     def batch(now: Progress) -> Batch:
         return Batch(torch.zeros(4, 1, 2, 2), Draw(0, "s", now.position))
@@ -80,6 +80,40 @@ def test_the_clamp_limits_each_element() -> None:
     objective = Pair()
     next(fit(pair_state(objective, clamp=0.5), 4))
     assert objective.left.weight.item() == pytest.approx(3 - 0.05)
+
+
+@pytest.mark.parametrize(("l1", "l2"), [(0.3, 0.0), (0.0, 0.7), (0.3, 0.7)])
+def test_decay_is_the_gradient_of_its_term(l1: float, l2: float) -> None:
+    """l1 * |w|_1 + l2 / 2 * |w|_2^2 over all weights, biases and slopes too."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(2, 3, 3), nn.PReLU(), nn.Flatten(), nn.Linear(12, 2))
+    parameters = list(network.parameters())
+    own = [torch.randn_like(parameter) for parameter in parameters]
+    for parameter, slope in zip(parameters, own, strict=True):
+        parameter.grad = slope.clone()
+    values = decay("left", parameters, Pace(optimisers.sgd(), constant(0.1), l1=l1, l2=l2))
+    every = torch.cat([parameter.flatten() for parameter in parameters])
+    term = l1 * every.abs().sum() + l2 / 2 * every.square().sum()
+    assert values == {"left/decay": pytest.approx(term.item(), rel=1e-5)}
+    slopes = torch.autograd.grad(term, parameters)
+    for parameter, given, slope in zip(parameters, own, slopes, strict=True):
+        assert parameter.grad is not None
+        assert torch.allclose(parameter.grad, given + slope, atol=1e-6)
+
+
+def test_no_decay_is_not_spoken_of() -> None:
+    now = next(fit(pair_state(Pair()), 4))
+    assert not [name for name in now.scores if name.endswith("/decay")]
+
+
+def test_decay_comes_before_the_clamp() -> None:
+    objective = Pair()
+    state = pair_state(objective, clamp=0.5, l2=0.2)
+    now = next(fit(state, 4))
+    assert objective.left.weight.item() == pytest.approx(3 - 0.1 * 0.5)
+    assert now.scores["left/decay"] == pytest.approx(0.2 / 2 * 9)
+    # right: -2.95 is clamped to -0.5 only after 0.2 * 2 was added; else it were -0.1
+    assert objective.right.weight.item() == pytest.approx(2 + 0.1 * 0.5)
 
 
 def test_who_is_not_admitted_keeps_weights_and_memory_but_clocks_tick() -> None:

@@ -17,8 +17,9 @@ class Exchange:
 
     ``reals`` and ``fakes`` are (B, C, H, W); both require a gradient, so that a penalty can
     differentiate the very verdicts that the game uses. That costs nothing: gradients are asked
-    for by name, and what nobody asks for is not computed. ``noise`` says how strong the noise is
-    that the pictures already carry.
+    for by name, and what nobody asks for is not computed. Where they are details, ``given`` and
+    ``prompt`` are what the critic adds to reals and to fakes; either both are there or neither.
+    ``noise`` says how strong the noise is that the pictures already carry.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class Exchange:
         prompt: Tensor | None = None,
         noise: float = 0.0,
     ) -> None:
+        assert (given is None) == (prompt is None), "details on one side only"
         self.critic = critic
         self.reals = _differentiable(reals)
         self.fakes = _differentiable(fakes)
@@ -82,13 +84,15 @@ class Game:
     """What the critic and what the generator lose in an exchange, each (B,).
 
     ``slopes`` says that the critic's loss slopes at every verdict on a fake, so that the
-    generator's gradient can be read off the critic's; ``won_at_zero`` names the players who have
+    generator's gradient can be read off the critic's; ``pairs`` that the generator's loss sets each
+    fake against a real, so that there must be as many; ``won_at_zero`` names the players who have
     won when their loss is near 0 or below.
     """
 
     critic: Loss
     generator: Loss
     slopes: bool = True
+    pairs: bool = False
     won_at_zero: tuple[str, ...] = ("critic", "generator")
 
 

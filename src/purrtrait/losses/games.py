@@ -119,4 +119,5 @@ def relativistic() -> Game:
     return Game(
         lambda exchange: softplus(exchange.fake - exchange.real),
         lambda exchange: softplus(exchange.real.detach() - exchange.fake),
+        pairs=True,
     )

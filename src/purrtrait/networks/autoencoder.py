@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from purrtrait.networks.blocks import activation
 from purrtrait.networks.dense import DenseGenerator
-from purrtrait.networks.stack import gauss005
+from purrtrait.networks.stack import INITIALISATIONS, Initialisation, gauss005
 from purrtrait.types import Amount, Coder, Count, Generator, Images, Latents, Positive, Prior
 
 
@@ -58,16 +58,24 @@ class DenseCoder(Coder):
         channels: 1 (grey) or 3 (colour)
         latent: numbers in a code
         width: units of the hidden layer
+        initialisation: heuristic, or gauss005 as in the ancestor, from which it hardly learns
     """
 
-    def __init__(self, size: int, channels: int, latent: Count = 256, width: Count = 512) -> None:
+    def __init__(
+        self,
+        size: int,
+        channels: int,
+        latent: Count = 256,
+        width: Count = 512,
+        initialisation: Initialisation = "heuristic",
+    ) -> None:
         super().__init__()
         self.latent_size = latent
         self.layers = nn.Sequential(
             *(nn.Linear(channels * size * size, width), nn.ReLU(inplace=True)),
             *(nn.Linear(width, latent), nn.Tanh(), nn.Dropout()),
         )
-        gauss005(self.layers)
+        INITIALISATIONS[initialisation](self.layers)
 
     def forward(self, images: Images) -> Latents:
         """Codes (B, Z) of portraits in [-1, 1]; within [-1, 1] except in training."""
@@ -76,7 +84,11 @@ class DenseCoder(Coder):
 
 
 def dense_decoder(
-    size: int, channels: int, latent: Count = 256, width: Count = 256
+    size: int,
+    channels: int,
+    latent: Count = 256,
+    width: Count = 256,
+    initialisation: Initialisation = "heuristic",
 ) -> DenseGenerator:
     """The other half of the dense coder: a dense generator whose hidden layer is a plain ReLU.
 
@@ -85,8 +97,9 @@ def dense_decoder(
         channels: 1 (grey) or 3 (colour)
         latent: numbers in a latent
         width: units of the hidden layer
+        initialisation: heuristic, or gauss005 as in the ancestor
     """
-    decoder = DenseGenerator(size, channels, latent, width, "gauss005")
+    decoder = DenseGenerator(size, channels, latent, width, initialisation)
     decoder.layers[1] = activation("relu")
     return decoder
 

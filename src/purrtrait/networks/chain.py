@@ -1,15 +1,43 @@
-"""Networks that draw a picture once more, and better: the later members of a chain."""
+"""Chains: a generator, and networks after it that draw its picture once more, and better."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from purrtrait.networks.blocks import activation
 from purrtrait.networks.stack import Stack, heuristic
-from purrtrait.types import Count, Images, Retoucher
+from purrtrait.types import Count, Generator, Images, Latents, Retoucher
 
 DIAGONAL = 0.75  # of the dense retoucher's weights at the start
+
+
+class Chain(Generator):
+    """A generator and any number of retouchers, each of whom draws after the one before.
+
+    The members stay the caller's own: a shorter chain of the same members draws as this one does
+    up to there.
+    """
+
+    def __init__(self, drawer: Generator, retouchers: Sequence[Retoucher]) -> None:
+        super().__init__()
+        self.drawer = drawer
+        self.retouchers = nn.ModuleList(retouchers)
+        self.latent_size = drawer.latent_size
+        self.prior = drawer.prior
+
+    def forward(self, z: Latents, given: Tensor | None = None) -> Images:
+        """What the last retoucher makes of it: images (B, C, H, W) for latents (B, Z)."""
+        return self.until(len(self.retouchers), z, given)
+
+    def until(self, retouchers: int, z: Latents, given: Tensor | None = None) -> Images:
+        """What the first so many retouchers make of it; with 0 of them, the generator's picture."""
+        images: Images = self.drawer(z, given)
+        for retoucher in self.retouchers[:retouchers]:
+            images = retoucher(images)
+        return images
 
 
 class ConvolvingRetoucher(Retoucher):

@@ -2,13 +2,25 @@
 
 from collections.abc import Callable
 
-from purrtrait.objectives import adversarial, augmentation, balanced
+from purrtrait.objectives import (
+    adversarial,
+    augmentation,
+    autoencode,
+    balanced,
+    chained,
+    denoise,
+    validate,
+)
 from purrtrait.objectives.augmentation import Augmentation
 from purrtrait.objectives.balanced import Balance
 from purrtrait.types import Objective
 
-OBJECTIVES: dict[str, Callable[..., Objective]] = {
+OBJECTIVES: dict[str, type[Objective]] = {
     "adversarial": adversarial.Adversarial,
+    "autoencode": autoencode.Autoencode,
+    "chained": chained.Chained,
+    "denoise": denoise.Denoise,
+    "validate": validate.Validate,
 }
 
 AUGMENTATIONS: dict[str, Callable[..., Augmentation]] = {
@@ -18,5 +30,6 @@ AUGMENTATIONS: dict[str, Callable[..., Augmentation]] = {
 }
 
 BALANCES: dict[str, Callable[..., Balance]] = {
+    "accuracy": balanced.accuracy,
     "none": balanced.none,
 }

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from purrtrait.losses.exchange import Exchange, Fine, Game, Penalty
+from purrtrait.networks.blocks import whole
 from purrtrait.objectives.augmentation import ORDER, Augmentation
 from purrtrait.objectives.relay import Relay, ratio_of_slopes
 from purrtrait.types import (
@@ -19,9 +20,11 @@ from purrtrait.types import (
     Batch,
     Count,
     Critic,
+    Draw,
     Drawing,
     Generator,
     Images,
+    Latents,
     Positive,
     Progress,
     Schedule,
@@ -29,6 +32,8 @@ from purrtrait.types import (
     Turn,
     nothing,
 )
+
+ACCURACY = "critic/accuracy"  # the share of verdicts on the right side of 0, 0 to 1
 
 
 class Adversarial(Drawing):
@@ -46,6 +51,10 @@ class Adversarial(Drawing):
             draws its own), simultaneous (both from one forward pass) or shared (both from one
             forward and one backward pass; for critics without batch statistics)
         critic_moves: moves of the critic in a step, a number or a schedule
+        generator_moves: moves of the generator in a step, a number or a schedule; more than one
+            only where it draws its own fakes (play fresh)
+        fakes_per_real: fakes that the generator draws in its own turn for each real of the batch;
+            more than one only where it draws its own fakes (play fresh)
         clip: after each of its moves the critic's weights are limited to this size; inf is no limit
         input_noise: standard deviation of the noise on all that the critic sees, a number or a
             schedule
@@ -59,10 +68,12 @@ class Adversarial(Drawing):
         penalty: Penalty,
         augmentation: Augmentation,
         critic_moves: Schedule,
+        generator_moves: Schedule,
         input_noise: Schedule,
         penalty_weight: Amount = 1.0,
         penalty_every: Count = 1,
         play: str = "alternating",
+        fakes_per_real: Count = 1,
         clip: Positive = math.inf,
     ) -> None:
         super().__init__()
@@ -75,6 +86,12 @@ class Adversarial(Drawing):
                 "whose critic's loss slopes everywhere (relativistic, non-saturating, "
                 "wasserstein). Expected those, or --set play=simultaneous"
             )
+        if fakes_per_real > 1 and (PLAYS[play] is not fresh or game.pairs):
+            raise ValueError(
+                f"fakes_per_real is {fakes_per_real}; expected 1, or a generator with fakes of its "
+                "own (--set play=fresh) in a game that does not set each of them against a real "
+                "(any but relativistic)"
+            )
         self.won_at_zero = game.won_at_zero
         self.drawer = generator
         self.critic = critic
@@ -82,8 +99,10 @@ class Adversarial(Drawing):
         self.augmentation = augmentation
         self.fine = Fine(penalty, penalty_weight, penalty_every)
         self.critic_moves = critic_moves
+        self.generator_moves = generator_moves
         self.input_noise = input_noise
         self.play = PLAYS[play]
+        self.fakes_per_real = fakes_per_real
         self.clip = clip
         self.after_move = nothing if math.isinf(clip) else self.clip_critic
 
@@ -93,6 +112,12 @@ class Adversarial(Drawing):
 
     def turns(self, now: Progress) -> Sequence[Turn]:
         """The critic's moves and the generator's, in the order of the recipe's play."""
+        own = _count(self.generator_moves, now)
+        if own > 1 and self.play is not fresh:
+            raise ValueError(
+                f"generator_moves is {own}, but the generator reuses the critic's fakes; expected "
+                "1, or fakes of its own: --set play=fresh"
+            )
         self.augmentation.heed(now)
         return self.play(self, now)
 
@@ -100,30 +125,42 @@ class Adversarial(Drawing):
         """Where details are drawn: the coarse picture, the truth, and what was drawn instead."""
         if batch.given is None:
             return {}
-        z = batch.draw.prior(
-            self.drawer.prior, (len(batch.images), self.drawer.latent_size), "panel"
-        )
-        drawn: Images = subject(z, batch.given)
+        shape = (len(batch.images), self.drawer.latent_size)
+        drawn: Images = subject(batch.draw.prior(self.drawer.prior, shape, "panel"), batch.given)
         return {
             "coarse": batch.given,
             "truth": batch.given + batch.images,
             "refined": batch.given + drawn,
-            "true detail": batch.images,
-            "drawn detail": drawn,
+            "true detail": batch.images / 2,
+            "drawn detail": drawn / 2,
         }
 
-    def exchange(self, batch: Batch, noise: float) -> Exchange:
-        """Reals and freshly drawn fakes as the critic sees them; the fakes keep their graph."""
-        shape = (len(batch.images), self.drawer.latent_size)
+    def exchange(self, batch: Batch, noise: float, times: int = 1) -> Exchange:
+        """Reals and ``times`` freshly drawn fakes for each of them, before the critic."""
+        z, prompt = self.asked(batch, times)
+        return self.shown(batch, self.drawer(z, prompt), prompt, noise)
+
+    def asked(self, batch: Batch, times: int = 1) -> tuple[Latents, Tensor | None]:
+        """Latents for ``times`` fakes a real, and the prompts that go with them."""
+        shape = (times * len(batch.images), self.drawer.latent_size)
         z = batch.draw.prior(self.drawer.prior, shape, "latents")
-        fakes = self.drawer(z, batch.prompt)
+        if batch.prompt is None:
+            return z, None
+        # One prompt's fakes lie side by side, so that they stay in the process that has the prompt.
+        prompt = batch.prompt.repeat_interleave(times, 0)
+        return z, prompt.contiguous(memory_format=torch.channels_last)
+
+    def shown(
+        self, batch: Batch, fakes: Images, prompt: Tensor | None, noise: float = 0.0
+    ) -> Exchange:
+        """The batch's reals and these fakes as the critic sees them; the fakes keep their graph."""
         return Exchange(
             self.critic,
-            self._shown(batch.images, batch, noise, "reals"),
-            self._shown(fakes, batch, noise, "fakes"),
+            self._seen(batch.images, batch.given, batch.draw, noise, "reals"),
+            self._seen(fakes, prompt, batch.draw, noise, "fakes"),
             batch.draw,
             batch.given,
-            batch.prompt,
+            prompt,
             noise,
         )
 
@@ -147,11 +184,16 @@ class Adversarial(Drawing):
         torch._foreach_clamp_min_(list(self.critic.parameters()), -self.clip)
         torch._foreach_clamp_max_(list(self.critic.parameters()), self.clip)
 
-    def _shown(self, images: Images, batch: Batch, deviation: float, whose: str) -> Images:
-        shown = self.augmentation(images, batch.draw, whose)
+    def _seen(
+        self, images: Images, given: Tensor | None, draw: Draw, deviation: float, whose: str
+    ) -> Images:
+        # Details are changed together with what they are details of, or they would not fit it.
+        seen = self.augmentation(whole(images, given), draw, whose)
+        if given is not None:
+            seen = seen - given
         if deviation == 0:
-            return shown
-        return shown + deviation * batch.draw.normal(images.shape, f"noise on {whose}")
+            return seen
+        return seen + deviation * draw.normal(images.shape, f"noise on {whose}")
 
 
 Play = Callable[[Adversarial, Progress], Sequence[Turn]]
@@ -170,12 +212,15 @@ def alternating(objective: Adversarial, now: Progress) -> Sequence[Turn]:
     def draw(batch: Batch) -> Terms:
         return objective.drawn(last.pop().again())
 
-    critic = [_critic_turn(objective, judge, move) for move in _moves(objective, now)]
+    critic = [_critic_turn(objective, judge, move) for move in critic_moves(objective, now)]
     return [*critic, Turn(("generator",), draw, advance=0)]
 
 
 def fresh(objective: Adversarial, now: Progress) -> Sequence[Turn]:
-    """The critic moves on fakes without a graph, the generator on its own: 4G + 8D."""
+    """The critic moves on fakes without a graph, the generator on its own: 4G + 8D.
+
+    With n fakes a real in the generator's turn: (1 + 3n) G + (6 + 2n) D.
+    """
     noise = objective.input_noise(now)
 
     def judge(batch: Batch, move: int) -> Terms:
@@ -184,10 +229,10 @@ def fresh(objective: Adversarial, now: Progress) -> Sequence[Turn]:
         return objective.judged(exchange, move)
 
     def draw(batch: Batch) -> Terms:
-        return objective.drawn(objective.exchange(batch, noise))
+        return objective.drawn(objective.exchange(batch, noise, objective.fakes_per_real))
 
-    critic = [_critic_turn(objective, judge, move) for move in _moves(objective, now)]
-    return [*critic, Turn(("generator",), draw)]
+    critic = [_critic_turn(objective, judge, move) for move in critic_moves(objective, now)]
+    return [*critic, *[Turn(("generator",), draw)] * _count(objective.generator_moves, now)]
 
 
 def simultaneous(objective: Adversarial, now: Progress) -> Sequence[Turn]:
@@ -218,7 +263,7 @@ Couple = Callable[[Adversarial, Exchange, int], Terms]
 
 def _together(objective: Adversarial, now: Progress, couple: Couple) -> Sequence[Turn]:
     noise = objective.input_noise(now)
-    *before, last = _moves(objective, now)
+    *before, last = critic_moves(objective, now)
 
     def judge(batch: Batch, move: int) -> Terms:
         with torch.no_grad():
@@ -251,13 +296,18 @@ def _one_descent(objective: Adversarial, exchange: Exchange, move: int) -> Terms
     return Terms(terms.costs, terms.watch, descents)
 
 
-def _moves(objective: Adversarial, now: Progress) -> Sequence[int]:
+def critic_moves(objective: Adversarial, now: Progress) -> Sequence[int]:
     """The numbers, counted from 0, of the critic's moves in the next step."""
     first = now.moves.get("critic", 0)
-    return range(first, first + max(1, round(objective.critic_moves(now))))
+    return range(first, first + _count(objective.critic_moves, now))
+
+
+def _count(moves: Schedule, now: Progress) -> int:
+    return max(1, round(moves(now)))
 
 
 def _critic_turn(objective: Adversarial, judge: Callable[[Batch, int], Terms], move: int) -> Turn:
+
     def loss(batch: Batch) -> Terms:
         return judge(batch, move)
 
@@ -271,5 +321,6 @@ def _verdicts(exchange: Exchange) -> dict[str, Tensor]:
         "verdict/fake": fake.mean(),
         "verdict/distance": real.mean() - fake.mean(),
         ORDER: (real > fake).float().mean(),
+        ACCURACY: ((real > 0).float().mean() + (fake <= 0).float().mean()) / 2,
         "critic/noise": real.new_tensor(exchange.noise),
     }

@@ -55,7 +55,8 @@ def sgd(momentum: Decay = 0.0, dampening: Chance = 0.0, weight_decay: Amount = 0
 
     Args:
         momentum: share of the step before that is repeated
-        dampening: share by which the new gradient is reduced beside the momentum
+        dampening: share by which the new gradient is reduced beside the momentum; Torch7 took the
+            momentum's own value where none was said
         weight_decay: L2 coefficient, added to the gradient
     """
     return lambda parameters: SGD(

@@ -1,0 +1,88 @@
+"""The validator's objective: to tell pictures from spoilt ones, and so to know no generator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from purrtrait.images.spoil import TECHNIQUES, spoilt
+from purrtrait.losses.games import cross_entropy
+from purrtrait.networks.resting import at_rest
+from purrtrait.types import Batch, Critic, Images, Objective, Progress, Terms, Turn
+
+BLOCK = 64  # pictures that are judged at once
+
+
+class Validate(Objective):
+    """One player, who is shown the batch and as many spoilt pictures made from it.
+
+    Each process spoils its own share of the batch; technique and masks are the same for all.
+
+    Args:
+        validator: judges pictures; sigmoid of a verdict is the probability of a real one
+    """
+
+    validated = True
+
+    def __init__(self, validator: Critic) -> None:
+        super().__init__()
+        self.validator = validator
+
+    def players(self) -> Mapping[str, nn.Module]:
+        """``validator`` alone."""
+        return {"validator": self.validator}
+
+    def turns(self, now: Progress) -> Sequence[Turn]:
+        """One move a step."""
+        return [Turn(("validator",), self.judged, ticks=1)]
+
+    def subject(self) -> nn.Module:
+        """The validator."""
+        return self.validator
+
+    @torch.no_grad()
+    def panel(self, batch: Batch, subject: nn.Module) -> Mapping[str, Images]:
+        """The pictures, the most real first, and what each technique makes of them."""
+        order = subject(batch.images).argsort(descending=True)
+        columns = {"real": batch.images} | {
+            name: technique(batch.images, batch.draw, f"panel of {name}")
+            for name, technique in TECHNIQUES.items()
+        }
+        return {name: images[order] for name, images in columns.items()}
+
+    def judged(self, batch: Batch) -> Terms:
+        """Cross entropy of one pass over both halves, so that batch norm sees both."""
+        count = len(batch.images)
+        if count < 2:
+            raise ValueError(
+                f"the validator is shown {count} picture at a time; spoilt pictures are made of "
+                "several of them. Expected a --set batch of at least 2 for each process, best 16"
+            )
+        verdicts = self.validator(torch.cat([batch.images, spoilt(batch.images, batch.draw)]))
+        labels = (torch.arange(2 * count, device=verdicts.device) < count).float()
+        cost = cross_entropy(verdicts, labels).mean()
+        return Terms({"validator": {"cross-entropy": cost}}, _confusion(verdicts.detach()))
+
+
+@torch.no_grad()
+def score(validator: Critic, images: Images) -> float:
+    """How real the validator finds pictures: mean of sigmoid(verdict), 0 to 1.
+
+    It judges in evaluation mode, so that the score of pictures depends on nothing but them.
+    """
+    with at_rest(validator):
+        chances = [torch.sigmoid(validator(some)) for some in images.split(BLOCK)]
+    return float(torch.cat(chances).mean())
+
+
+def _confusion(verdicts: Tensor) -> dict[str, Tensor]:
+    """How often the validator is right, of reals (the first half), of spoilt ones and of all."""
+    reals, fakes = verdicts.chunk(2)
+    real, fake = (reals > 0).float().mean(), (fakes <= 0).float().mean()
+    return {
+        "validator/right-real": real,
+        "validator/right-spoilt": fake,
+        "validator/accuracy": (real + fake) / 2,
+    }
