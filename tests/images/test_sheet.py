@@ -10,7 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from purrtrait.images.sheet import STRIP, captioned, grid, upscale, write_gif, write_mp4, write_png
+from purrtrait.images.sheet import (
+    STRIP,
+    captioned,
+    grid,
+    panel,
+    upscale,
+    write_gif,
+    write_mp4,
+    write_png,
+)
 
 
 def pictures(count: int, high: int = 5, wide: int = 7, channels: int = 3) -> np.ndarray:
@@ -62,6 +71,30 @@ def test_a_caption_is_a_strip_of_one_height(channels: int) -> None:
     assert not np.array_equal(short, captioned(picture, "2,048 images"))
     narrow = captioned(pictures(1, 8, 8)[0], "1,024 images")
     assert narrow.shape == (8 + STRIP, 8, 3)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_panel_has_a_row_for_each_picture_and_a_column_for_each_title(channels: int) -> None:
+    shown = pictures(6, 16, 16, channels)
+    sheet = panel({"coarse": shown[:3], "truth": shown[3:]})
+    assert sheet.shape == (STRIP + 3 * 66 + 2, 2 * 68, channels)
+    for number, picture in enumerate(shown):
+        top, left = STRIP + 2 + number % 3 * 66, 2 + number // 3 * 68
+        assert np.array_equal(sheet[top : top + 64, left : left + 64], upscale(picture, 4))
+    titles = sheet[:STRIP, :68], sheet[:STRIP, 68:]
+    assert not np.array_equal(*titles)
+    for words, title in zip(("coarse", "truth"), titles, strict=True):
+        assert np.array_equal(title, captioned(shown[0].repeat(68, 1)[:, :68], words)[16:])
+
+
+def test_a_panel_of_large_pictures_leaves_them_as_they_are() -> None:
+    assert panel({"a": pictures(2, 70, 70)}).shape == (STRIP + 2 * 72 + 2, 74, 3)
+
+
+@pytest.mark.parametrize("columns", [{}, {"a": pictures(2), "b": pictures(3)}])
+def test_a_panel_needs_columns_of_one_shape(columns: dict[str, np.ndarray]) -> None:
+    with pytest.raises(ValueError, match="all of one shape"):
+        panel(columns)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from math import ceil, sqrt
 from pathlib import Path
@@ -15,6 +15,7 @@ from purrtrait.files import replacing
 
 WHITE = 255
 STRIP = 16  # height of a caption in pixels
+LEGIBLE = 64  # pixels: a panel's pictures are at least as wide, so that titles can be read
 # The wheels of PyAV on PyPI hold libx264; a build without it may have one of the others.
 _ENCODERS: dict[str, dict[str, str]] = {
     "libx264": {"crf": "18", "preset": "medium"},
@@ -51,15 +52,37 @@ def captioned(image: np.ndarray, text: str) -> np.ndarray:
     The strip's height does not depend on the text, so that the frames of a film stay alike; text
     wider than the image is drawn smaller, then cut off.
     """
-    wide = image.shape[1]
+    return np.concatenate([image, _line(text, *image.shape[1:])])
+
+
+def panel(columns: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Columns of pictures (N, H, W, C) uint8 side by side, each below its title: (h, w, C).
+
+    A row shows what belongs together. Small pictures are drawn larger, by a whole factor.
+    ValueError when there are no columns or one differs in shape.
+    """
+    shapes = {title: pictures.shape for title, pictures in columns.items()}
+    if len(set(shapes.values())) != 1:
+        raise ValueError(
+            f"A panel's columns are {shapes or 'none'}: give at least one, all of one shape."
+        )
+    return np.concatenate([_column(*column) for column in columns.items()], axis=1)
+
+
+def _column(title: str, pictures: np.ndarray) -> np.ndarray:
+    column = grid(pictures, 1, scale=ceil(LEGIBLE / pictures.shape[2]))
+    return np.concatenate([_line(title, *column.shape[1:]), column])
+
+
+def _line(text: str, wide: int, channels: int) -> np.ndarray:
+    """A line of text on a white strip (STRIP, wide, channels)."""
     strip = Image.new("L", (wide, STRIP), WHITE)
     draw = ImageDraw.Draw(strip)
     sizes = (10, 9, 8, 7, 6)
     fonts = (ImageFont.load_default(size) for size in sizes)
     font = next((font for font in fonts if draw.textlength(text, font=font) <= wide - 4), None)
     draw.text((2, STRIP // 2), text, fill=0, font=font or ImageFont.load_default(6), anchor="lm")
-    letters = np.asarray(strip)[..., None].repeat(image.shape[-1], axis=-1)
-    return np.concatenate([image, letters])
+    return np.asarray(strip)[..., None].repeat(channels, axis=-1)
 
 
 def write_png(path: Path, image: np.ndarray) -> None:
