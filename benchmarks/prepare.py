@@ -31,7 +31,7 @@ from purrtrait.datasets.toys import toy_scene
 from purrtrait.images.vary import VARIATIONS
 from purrtrait.training.fit import fit
 from purrtrait.training.state import State
-from purrtrait.types import Batch, Progress
+from purrtrait.types import Batch, Draw, Progress
 
 KILOBYTE = 1024  # the unit of ru_maxrss on Linux
 SIZE = 64
@@ -114,7 +114,7 @@ def step_and_variation(folder: Path, threads: int) -> dict[str, float]:
     recipe, _ = options.override(options.find("dcgan"), {"pixels": "0"})
     stage, shape = recipe.stages[0], build.Shape(pack.size, pack.channels)
     built = build.stage(stage, shape, 0, torch.device("cpu"))
-    feed = Feed(pack.images, pack.rows("train"), stage.batch, 0, stage.name)
+    feed = Feed(pack.images, pack.rows("train"), stage.batch, Draw(0, stage.name, 0))
 
     def batch(now: Progress) -> Batch:
         return built.level.cut(feed.portraits(now), None, feed.draw(now))

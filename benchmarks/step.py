@@ -89,7 +89,7 @@ def our_state(recipe: Recipe, size: int) -> State:
     """The state that `purrtrait train` would train."""
     stage = recipe.stages[0]
     built = build.stage(stage, build.Shape(size, 3), 0, torch.device("cpu"))
-    feed = Feed(pictures(size), np.arange(PICTURES), stage.batch, 0, stage.name)
+    feed = Feed(pictures(size), np.arange(PICTURES), stage.batch, Draw(0, stage.name, 0))
 
     def batch(now: Progress) -> Batch:
         return built.level.cut(feed.portraits(now), None, feed.draw(now))

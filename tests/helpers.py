@@ -10,31 +10,38 @@ import torch
 from torch import Tensor
 
 from purrtrait.assemble import build, options
+from purrtrait.assemble import pyramid as assembled
 from purrtrait.config import Recipe
 from purrtrait.datasets.batches import Feed
 from purrtrait.datasets.pack import Pack
 from purrtrait.images.resize import area, to_images
 from purrtrait.training.state import State
-from purrtrait.types import Batch, Features, Progress, Share
+from purrtrait.types import Batch, Draw, Features, Progress, Share
 
+CPU = torch.device("cpu")
 TINY = {"pixels": "0", "batch": "8", "network.width": "8"}
 
 
 def recipe(name: str, settings: Mapping[str, str] | None = None) -> Recipe:
-    """A shipped recipe, made small enough for a test."""
-    return options.override(options.find(name), {**TINY, **(settings or {})})[0]
+    """A shipped recipe, made small enough for a test; all its stages at 16 px."""
+    found = options.find(name)
+    known = {**TINY, "coarse": "16"}
+    tiny = {key: text for key, text in known.items() if options.has(found, key)}
+    return options.override(found, {**tiny, **(settings or {})})[0]
 
 
-def state(made: Recipe, pack: Pack, seed: int = 0, share: Share = Share()) -> State:
-    """The training state of a recipe's first stage on a pack."""
-    stage = made.stages[0]
-    built = build.stage(stage, build.Shape(pack.size, pack.channels), seed, torch.device("cpu"))
-    feed = Feed(
-        pack.images, pack.rows("train"), stage.batch, seed, stage.name, 0.5 * stage.flip, share
-    )
+def state(
+    made: Recipe, pack: Pack, seed: int = 0, share: Share = Share(), number: int = 0
+) -> State:
+    """The training state of a recipe's stage on a pack; what is below it was never trained."""
+    stage, shape, here = made.stages[number], build.Shape(pack.size, pack.channels), CPU
+    built = build.stage(stage, shape, seed, here)
+    below = assembled.below(made, number, shape, here)
+    origin = Draw(seed, stage.name, 0, share)
+    feed = Feed(pack.images, pack.rows("train"), stage.batch, origin, 0.5 * stage.flip)
 
     def batch(now: Progress) -> Batch:
-        return built.level.cut(feed.portraits(now), None, feed.draw(now))
+        return built.level.cut(feed.portraits(now), below, feed.draw(now))
 
     return State(built.objective, built.paces, batch, stage.half_life_images, len(feed))
 
@@ -61,3 +68,11 @@ class Colours:
         means = area(images, 2)
         spreads = (area(images.square(), 2) - means.square()).clamp_min(0).sqrt()
         return torch.cat([means, spreads], 1).flatten(1)
+
+
+def pyramid(settings: Mapping[str, str] | None = None) -> Recipe:
+    """A pyramid from 8 to 16 px, small enough for a test."""
+    sizes = {"base.pixels": "8", "refine-32.coarse": "8", "refine-32.pixels": "16"}
+    small = {"batch": "8", "network.width": "8", "latent": "6", "budget": "64"}
+    both = {**sizes, **small, **(settings or {})}
+    return options.override(options.find("lapgan"), both)[0]

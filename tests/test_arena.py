@@ -253,7 +253,7 @@ def test_a_budget_of_arithmetic_is_the_same_for_all(kittens: Pack, tmp_path: Pat
     shape = build.Shape(16, 3)
     for recipe in arena.recipes.values():
         (stage,) = recipe.stages
-        steps = arithmetic.spending(stage, shape)
+        steps = arithmetic.spending(recipe, 0, shape)
         spent = arithmetic.flop(recipe, shape)
         over = next(spent for seen, spent in steps if seen > stage.budget)
         assert spent <= budget * 1e12 < over

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -12,10 +13,15 @@ import helpers
 from purrtrait.assemble import arithmetic, build
 from purrtrait.assemble.arithmetic import counted
 from purrtrait.datasets.pack import Pack
+from purrtrait.losses import GAMES, PENALTIES
 from purrtrait.networks.blocks import Seed
+from purrtrait.networks.chain import ConvolvingRetoucher
+from purrtrait.objectives import augmentation
+from purrtrait.objectives.chained import Chained
 from purrtrait.training.fit import fit
+from purrtrait.training.schedule import constant
 from purrtrait.training.state import State
-from purrtrait.types import Generator
+from purrtrait.types import Critic, Draw, Generator, Retoucher
 
 # recipe and settings: G and D passes of a step with one move of the critic, first-layer input
 # gradients that nobody needs, and G and D passes of each further move of the critic
@@ -93,6 +99,76 @@ def test_plays_without_batch_statistics(play: str, of_g: int, of_d: int, kittens
     assert step(state) == pytest.approx(expected, rel=0.02)
 
 
+def test_more_fakes_than_reals_in_the_generators_turn(kittens: Pack) -> None:
+    """With n fakes a real: (1 + 3n) G + (6 + 2n) D."""
+    for fakes in (1, 3):
+        settings = {"play": "fresh", "fakes_per_real": str(fakes)}
+        state = helpers.state(helpers.recipe("dcgan", settings), kittens)
+        g, d, g_first, d_first = passes(state)
+        expected = (1 + 3 * fakes) * g + (6 + 2 * fakes) * d - fakes * g_first - 2 * d_first
+        assert step(state) == pytest.approx(expected, rel=0.02)
+
+
+def chained(pack: Pack, second: Retoucher, third: Retoucher | None) -> State:
+    """A chain of artists behind dcgan's networks, without batch statistics."""
+    base = helpers.state(helpers.recipe("dcgan", {"critic.normalisation": "none"}), pack)
+    generator, critic = base.objective.players().values()
+    assert isinstance(generator, Generator) and isinstance(critic, Critic)
+    once = constant(1)
+    objective = Chained(
+        generator,
+        second,
+        critic,
+        GAMES["non-saturating"](),
+        PENALTIES["none"](),
+        augmentation.none(),
+        once,
+        once,
+        third,
+    )
+    pace = base.paces["critic"]
+    return State(objective, dict.fromkeys(objective.players(), pace), base.batches, 0.0, 80)
+
+
+@pytest.mark.parametrize("artists", [2, 3])
+def test_a_chain_costs_its_formula(artists: int, kittens: Pack) -> None:
+    """G, R, S and D: one forward pass of generator, second, third and critic over the reals.
+
+    The critic's turn is G + 6D, and R, or R + S, where the fakes are theirs; the generator's
+    3G + 2D; the second's G + 3R + 2D; the third's G + R + 3S + 2D. Nobody needs the input gradient
+    of an artist's first layer, nor of the critic's in its own turn.
+    """
+    retouchers = [ConvolvingRetoucher(16, 3, width=8), ConvolvingRetoucher(16, 3, width=4)]
+    second, third = retouchers
+    state = chained(kittens, second, third if artists == 3 else None)
+    objective, images = state.objective, state.batch().images
+    assert isinstance(objective, Chained)
+    chain, critic = objective.drawer, objective.duel.critic
+    z = torch.randn(len(images), chain.latent_size)
+    with torch.no_grad():
+        g, d = counted(lambda: chain.drawer(z)), counted(lambda: critic(images))
+        own = [counted(lambda one=one: one(images)) for one in chain.retouchers]  # type: ignore[misc]
+        layers = [next(m for m in one.modules() if isinstance(m, nn.Conv2d)) for one in retouchers]
+        firsts = [counted(lambda one=one: one(images)) for one in layers]  # type: ignore[misc]
+        seed = next(m for m in chain.drawer.modules() if isinstance(m, Seed))
+        layer = next(m for m in critic.modules() if isinstance(m, nn.Conv2d))
+        g_first, d_first = counted(lambda: seed(z)), counted(lambda: layer(images))
+    met = set()
+    for _ in range(12):
+        whose = objective._whose(state.now.moves["critic"], next_draw(state))
+        met.add(whose)
+        expected = 4 * g + 8 * d - g_first - 2 * d_first + sum(own[:whose])
+        for number, (r, r_first) in enumerate(zip(own, firsts, strict=False)):
+            expected += g + sum(own[:number]) + 3 * r - r_first + 2 * d
+        assert step(state) == pytest.approx(expected, rel=0.01)
+    assert met == set(range(artists))
+
+
+def next_draw(state: State) -> Draw:
+    """Of the batch that the critic's next move is played with."""
+    return state.batches(replace(state.now, position=state.now.position + 1)).draw
+
+
 # What a penalty adds when it is due, in D: forward passes of its own, the slope, and the gradient
 # of both; lazily it is paid at every so-many-th move only.
 PENALTY_COSTS = {"none": 0.0, "r1": 3.0, "r1-r2": 6.0, "unit-norm": 6.0}
@@ -152,7 +228,7 @@ def test_counting_without_numbers_counts_what_training_does(
     made = helpers.recipe(name, {"batch": "4", **settings})
     steps = fit(helpers.state(made, kittens), 10**9)
     spent = 0
-    planned = arithmetic.spending(made.stages[0], build.Shape(16, 3))
+    planned = arithmetic.spending(made, 0, build.Shape(16, 3))
     for _ in range(9):
         spent += counted(lambda: next(steps))
         assert next(planned)[1] == spent
@@ -164,7 +240,7 @@ def test_a_budget_of_arithmetic_is_used_to_within_a_step(
 ) -> None:
     made, shape, budget = helpers.recipe(name, settings), build.Shape(16, 3), 0.02
     images = arithmetic.images_for(made, shape, budget)
-    steps = arithmetic.spending(made.stages[0], shape)
+    steps = arithmetic.spending(made, 0, shape)
     within, over = next((a, b) for a, b in pairwise(steps) if a[0] >= images)
     assert within[0] == images
     assert within[1] <= budget * 1e12 < over[1]
@@ -181,8 +257,8 @@ def test_stages_share_a_budget_and_see_as_many_images() -> None:
     shape = build.Shape(16, 3)
     images = arithmetic.images_for(both, shape, 0.02)
     spent = [
-        next(done for seen, done in arithmetic.spending(stage, shape) if seen >= images)
-        for stage in both.stages
+        next(done for seen, done in arithmetic.spending(both, number, shape) if seen >= images)
+        for number in range(2)
     ]
     assert spent[0] < spent[1]
     assert 0.97 * 0.02e12 < sum(spent) <= 0.02e12

@@ -7,7 +7,7 @@ import reprlib
 import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tomli_w
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -143,6 +143,16 @@ class Upkeep(Frozen):
     score_samples: int = Field(
         default=500, ge=0, description="portraits that are scored; 0 takes no scores"
     )
+    truths: int = Field(
+        default=50, ge=1, description="pictures held out that a refiner is scored on"
+    )
+    tries: int = Field(default=8, ge=1, description="refinements of each of them")
+    best_by: Literal["frechet", "refinement"] = Field(
+        default="frechet", description="the score by which the best checkpoint of a refiner is kept"
+    )
+    best_after_images: int = Field(
+        default=0, ge=0, description="no checkpoint counts as the best before so many pictures"
+    )
     extra_images: int = Field(
         default=0, ge=0, description="single portraits written beside each preview"
     )
@@ -188,14 +198,29 @@ def parse(data: dict[str, Any], what: str) -> Recipe:
 
 
 def read(path: Path) -> Recipe:
-    """The recipe in a TOML file; its name is the file's stem unless the file says another."""
+    """The recipe in a TOML file; its name is the file's stem unless the file says another.
+
+    A file that says ``extends = "NAME"`` has the stages of that shipped recipe, in their order,
+    but for those that it says itself; stages of other names come after them.
+    """
+    data = _plain(path)
+    if "extends" not in data:
+        return parse({"name": path.stem} | data, str(path))
+    known, base = shipped(), str(data.pop("extends"))
+    if base not in known or known[base] == path:
+        raise ValueError(f"{path} extends '{base}'; expected a recipe of {', '.join(known)}")
+    own = {stage.get("name", "base"): stage for stage in data.get("stages", [])}
+    under = {stage.get("name", "base"): stage for stage in _plain(known[base])["stages"]}
+    return parse({"name": path.stem} | data | {"stages": [*(under | own).values()]}, str(path))
+
+
+def _plain(path: Path) -> dict[str, Any]:
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(
             f"{path} cannot be read as a recipe in TOML ({error}); see `purrtrait recipes show`"
         ) from None
-    return parse({"name": path.stem} | data, str(path))
 
 
 def loads(text: str) -> Recipe:

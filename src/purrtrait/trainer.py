@@ -14,23 +14,52 @@ import torch
 from torch import nn
 
 from purrtrait import config, machine
-from purrtrait.assemble import build, memory
-from purrtrait.assemble.stages import Place, Request, session
+from purrtrait.assemble import build, memory, pyramid
+from purrtrait.assemble.place import Place, Request
+from purrtrait.assemble.stages import session
 from purrtrait.config import Recipe
 from purrtrait.datasets.batches import expect_shared
 from purrtrait.datasets.pack import Pack
-from purrtrait.training import cluster, record
+from purrtrait.training import checkpoint, cluster, record
 from purrtrait.training import run as runs
-from purrtrait.training.checkpoint import JUDGED_BY, Checkpoint
+from purrtrait.training.checkpoint import Checkpoint
 from purrtrait.training.run import Run
 from purrtrait.training.session import Session, Stop, signals
 from purrtrait.types import Progress, Share
 from purrtrait.version import VERSION
+from purrtrait.words import nearest
 
 log = logging.getLogger(__name__)
 
 Watch: TypeAlias = Callable[[str, Progress, int], None]  # stage, progress, budget in images
-Source: TypeAlias = tuple[Checkpoint, tuple[str, ...]]  # whose weights, and for which players
+
+
+@dataclass(frozen=True)
+class Source:
+    """A run that another one begins with.
+
+    Its ``weights`` are those of ``players`` of the first stage; the ``earlier`` stages are taken
+    over as they are.
+    """
+
+    weights: Checkpoint
+    players: tuple[str, ...] = ()
+    earlier: tuple[Checkpoint, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which stages are trained (none named: all), and which of those begin anew."""
+
+    stages: tuple[str, ...] = ()
+    again: tuple[str, ...] = ()
+
+    def has(self, stage: str) -> bool:
+        """Whether a stage is to be trained."""
+        return not self.stages or stage in self.stages
+
+
+WHOLE = Plan()
 
 
 @dataclass(frozen=True)
@@ -51,6 +80,7 @@ def begin(
     stop: Stop,
     watch: Watch,
     source: Source | None = None,
+    plan: Plan = WHOLE,
 ) -> Outcome:
     """Train from the start, in a new folder ``root/name-JJ``."""
     device, pack = machine.device(request.device), Pack.open(Path(request.data))
@@ -64,7 +94,10 @@ def begin(
         place = Place(run, recipe, request, pack, share, cluster.local_device(device), needed)
         if not share.rank:
             run.describe(config.dump(recipe), asdict(request))
-        return _train(place, None, stop, watch, source, {})
+            for earlier in source.earlier if source else ():
+                run.adopt(earlier)
+        cluster.wait()
+        return _train(place, stop, watch, source, {}, plan)
 
 
 def go_on(
@@ -74,10 +107,12 @@ def go_on(
     request: Request,
     stop: Stop,
     watch: Watch,
+    plan: Plan = WHOLE,
 ) -> Outcome:
     """Train on from the last checkpoint that is whole, or from the start where there is none.
 
-    ``changed`` are the options in which the recipe differs from the run's own.
+    ``changed`` are the options in which the recipe differs from the run's own. Stages that stand on
+    others than those that are there by now begin anew, and so do those of the plan that shall.
     """
     device, pack = machine.device(request.device), Pack.open(Path(request.data))
     if pack.content_hash != request.pack:
@@ -90,7 +125,7 @@ def go_on(
     with cluster.joined(device) as share:
         needed = rehearse(recipe, pack, share)
         place = Place(run, recipe, request, pack, share, cluster.local_device(device), needed)
-        return _train(place, run.latest(), stop, watch, None, changed)
+        return _train(place, stop, watch, None, changed, plan)
 
 
 def rehearse(recipe: Recipe, pack: Pack, share: Share) -> int:
@@ -101,52 +136,80 @@ def rehearse(recipe: Recipe, pack: Pack, share: Share) -> int:
     for stage in recipe.stages:
         expect_shared(stage.batch, share)
     shape = build.Shape(pack.size, pack.channels)
-    return max(memory.rehearsed(stage, shape, share.ranks) for stage in recipe.stages)
+    pyramid.expect_sound(recipe, shape)
+    stages = range(len(recipe.stages))
+    return max(memory.rehearsed(recipe, number, shape, share.ranks) for number in stages)
 
 
 def _train(
     place: Place,
-    last: Checkpoint | None,
     stop: Stop,
     watch: Watch,
     source: Source | None,
     changed: Mapping[str, object],
+    plan: Plan,
 ) -> Outcome:
-    stages = place.recipe.stages
-    first = _first(place, last)
+    recipe, finished, described = place.recipe, True, False
+    _expect_known(place, plan)
     with ExitStack() as stack:
         if not place.share.rank:
             stack.enter_context(place.run.locked())
             stack.enter_context(record.log_file(place.run))
         stack.enter_context(signals(stop))
         stack.enter_context(own_torch(place.request.threads))
-        for number in range(first, len(stages)):
-            playing = session(place, number, last)
-            if not place.share.rank and number == first:
-                place.run.rewrite(config.dump(place.recipe), changed)
-                place.run.describe(config.dump(place.recipe), asdict(place.request))
+        for number, stage in enumerate(recipe.stages):
+            found = place.run.latest_of_each()
+            last = _kept(place, stage.name, found, plan) if plan.has(stage.name) else None
+            if not plan.has(stage.name) or (last and last.images_seen >= stage.budget):
+                continue
+            playing = session(place, number, found, last)
+            if not place.share.rank and not described:
+                place.run.rewrite(config.dump(recipe), changed)
+                place.run.describe(config.dump(recipe), asdict(place.request))
+                described = True
             _introduce(place, playing, last)
-            if source and number == 0:
-                playing.state.start_from(source[0].training(), source[1])
+            if source and source.players and not last and number == len(source.earlier):
+                playing.state.start_from(source.weights.training(), source.players)
                 playing.save_first()
             finished = _play(place, playing, stop, watch)
             if not finished:
                 break
-            last = place.run.latest()
+        last = place.run.latest()
         if finished and not place.share.rank:
             _compare(place.run, last)
-    return Outcome(place.run.path, finished, playing.state.now.images_seen, stop.signal)
+    return Outcome(place.run.path, finished, last.images_seen if last else 0, stop.signal)
 
 
-def _first(place: Place, last: Checkpoint | None) -> int:
-    """The number of the stage to begin with."""
+def _kept(
+    place: Place, stage: str, found: Mapping[str, Checkpoint], plan: Plan
+) -> Checkpoint | None:
+    """The checkpoint that a stage goes on from; a stale one is set aside, and it begins anew."""
+    because = checkpoint.stale(found)
+    if stage in found and (stage in because or stage in plan.again):
+        if not place.share.rank:
+            aside = place.run.set_aside(stage)
+            why = f"'{because[stage]}' was trained anew" if stage in because else "as asked for"
+            log.warning("stage '%s' begins anew (%s); the old one is kept in %s", stage, why, aside)
+        cluster.wait()
+        return None
+    return found.get(stage)
+
+
+def _expect_known(place: Place, plan: Plan) -> None:
+    """ValueError where a plan or a run speaks of stages that the recipe does not have."""
     names = [stage.name for stage in place.recipe.stages]
-    if last and last.stage not in names:
+    for name in (*plan.stages, *plan.again):
+        if name not in names:
+            raise ValueError(
+                f"the recipe '{place.recipe.name}' has no stage '{name}'.{nearest(name, names)} "
+                f"Its stages: {', '.join(names)}"
+            )
+    strange = [name for name in place.run.latest_of_each() if name not in names]
+    if strange:
         raise ValueError(
-            f"the last checkpoint of {place.run.path} is of a stage '{last.stage}', which its "
+            f"the last checkpoint of {place.run.path} is of a stage '{strange[-1]}', which its "
             f"recipe does not have (it has {', '.join(names)}); give the stage its name back"
         )
-    return names.index(last.stage) if last else 0
 
 
 @contextmanager
@@ -225,7 +288,7 @@ def _compare(run: Run, last: Checkpoint | None) -> None:
         log.info(
             "the last checkpoint is not the best by %s: %s has %.0f, %s has %.0f. The best is "
             "kept: purrtrait sample %s --best draws with it",
-            JUDGED_BY,
+            best.judged_by,
             best.path.name,
             best.score,
             last.path.name,

@@ -13,7 +13,7 @@ SHAPE = build.Shape(16, 3)
 
 def needed(name: str, batch: int, **settings: str) -> int:
     made = helpers.recipe(name, {"batch": str(batch), **settings})
-    return memory.rehearsed(made.stages[0], SHAPE)
+    return memory.rehearsed(made, 0, SHAPE)
 
 
 @pytest.mark.parametrize("name", ["dcgan", "wgan-gp"])
@@ -28,5 +28,5 @@ def test_it_is_weights_and_so_much_for_each_picture(name: str) -> None:
 
 
 def test_processes_share_the_batch() -> None:
-    made = helpers.recipe("dcgan", {"batch": "64"}).stages[0]
-    assert memory.rehearsed(made, SHAPE, ranks=2) == needed("dcgan", 32)
+    made = helpers.recipe("dcgan", {"batch": "64"})
+    assert memory.rehearsed(made, 0, SHAPE, ranks=2) == needed("dcgan", 32)

@@ -110,7 +110,8 @@ def test_scores_are_written_where_one_looks_for_them(scored: Run) -> None:
     assert [row["images_seen"] for row in rows] == [24, 48, 64]
     for row in rows:
         taken = {name for name in row["scores"] if name.startswith("score/")}
-        assert taken == {name for name in SCORES if name.startswith("score/")}
+        known = {name for name in SCORES if name.startswith("score/")}
+        assert taken == known - {"score/refinement"}  # which is that of refiners
     for path in scored.found():
         found = checkpoint.read(path)
         taken_then = [r["scores"] for r in rows if r["images_seen"] == found.images_seen]
@@ -194,7 +195,7 @@ def test_a_pack_that_holds_out_too_few_is_told(kittens: Pack) -> None:
 def test_scores_take_no_more_than_a_share_of_the_time(kittens: Pack) -> None:
     def every(budget: int, samples: int, **asked: int) -> int:
         recipe, _ = options.override(options.find("dcgan"), {"budget": str(budget)})
-        return stages.cadence(Upkeep(**asked), recipe.stages[0], samples).score_every_images  # type: ignore[arg-type]
+        return stages.cadence(Upkeep(**asked), recipe.stages[0], samples, False).score_every_images  # type: ignore[arg-type]
 
     assert every(100_000, 500) == 20_000  # five in all
     assert every(2_000, 500) == 10_000  # at the end only
@@ -235,7 +236,7 @@ def test_a_critic_that_knows_its_pictures_by_heart_is_found_out(kittens: Pack) -
             return {"generator": drawer, "critic": critic}
 
     pair: Any = Pair()
-    found = Scoring(kittens, Whole(16), pair, drawer, None, Drawn(drawer), SIXTEEN, here)()
+    found = Scoring(kittens, Whole(16), pair, Drawn(drawer), SIXTEEN, here)()
     assert found["score/order-train"] == 1
     assert found["score/order-held-out"] == 0.5
     assert (critic.training, critic.awake.training, critic.asleep.training) == (True, True, False)
@@ -269,7 +270,7 @@ def test_the_best_is_kept_when_scores_get_worse(
     assert "--best" in said
     assert studio.inspect(run.path)["best"] == names[0]
     report = (run.path / "report.html").read_text()
-    assert f"{names[0]} (Frechet distance 300" in report
+    assert f"{names[0]} (Frechet distance to held-out pictures 300" in report
     assert not run.incidents.exists()
     assert "What went wrong" not in report
 

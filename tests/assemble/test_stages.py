@@ -9,6 +9,7 @@ import torch
 
 from helpers import recipe
 from purrtrait.assemble import stages
+from purrtrait.assemble.place import Place, Request
 from purrtrait.config import Upkeep
 from purrtrait.datasets.pack import Pack
 from purrtrait.images.vary import VARIATIONS
@@ -21,9 +22,9 @@ CPU = torch.device("cpu")
 def first_batch(pack: Pack, variation: str, folder: Path) -> Batch:
     made = recipe("dcgan", {"variation": variation})
     upkeep = Upkeep(score_samples=0, previews=0, tensorboard=False)
-    request = stages.Request(str(pack.path), 1, "cpu", 1, upkeep.model_dump())
-    place = stages.Place(Run(folder), made, request, pack, Share(), CPU)
-    return stages.session(place, 0, None).state.batch()
+    request = Request(str(pack.path), 1, "cpu", 1, upkeep.model_dump())
+    place = Place(Run(folder), made, request, pack, Share(), CPU)
+    return stages.session(place, 0, {}, None).state.batch()
 
 
 @pytest.mark.parametrize("name", VARIATIONS)

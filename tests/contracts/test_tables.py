@@ -12,7 +12,7 @@ import torch
 
 import helpers
 from purrtrait import config
-from purrtrait.assemble import build, options
+from purrtrait.assemble import build, options, pyramid
 from purrtrait.assemble.tables import GIVEN, parameters, wants
 from purrtrait.datasets import PARSERS
 from purrtrait.datasets.pack import Pack
@@ -22,6 +22,7 @@ from purrtrait.networks import CODERS, CRITICS, GENERATORS, RETOUCHERS
 from purrtrait.networks.blocks import channels_last
 from purrtrait.objectives import AUGMENTATIONS, BALANCES, OBJECTIVES
 from purrtrait.sampling import LEVELS
+from purrtrait.sampling.levels import Whole
 from purrtrait.training import OPTIMISERS, SCHEDULES
 from purrtrait.training.fit import fit
 from purrtrait.training.record import SCORES
@@ -153,12 +154,15 @@ def test_coders(name: str, size: int, channels: int) -> None:
 
 @pytest.mark.parametrize("name", LEVELS)
 def test_levels(name: str) -> None:
-    level = LEVELS[name](size=16)
+    needed = {n: 8 for n, p in parameters(LEVELS[name]).items() if p.needed}
+    level = LEVELS[name](size=16, **needed)
     images = torch.rand(3, 3, 16, 16) * 2 - 1
-    batch = level.cut(images, None, Draw(0, "test", 0))
+    below = Whole(8).join(GENERATORS["dense"](size=8, channels=3, latent=4, width=4).eval(), None)
+    batch = level.cut(images, below, Draw(0, "test", 0))
     assert isinstance(batch, Batch)
+    assert (batch.given is None) == (level.coarse == 0)
     generator = GENERATORS["dcgan"](size=level.size, channels=3, latent=4, width=4)
-    sampler = level.join(generator.eval(), None)
+    sampler = level.join(generator.eval(), below)
     portraits = sampler(torch.randn(2, sampler.latent_size) * 9)
     assert portraits.shape == (2, 3, level.size, level.size)
     assert portraits.abs().max() <= 1
@@ -200,11 +204,14 @@ def test_recipes_train_and_log_only_what_is_explained(
 ) -> None:
     pack = grey_kittens if grey else kittens
     settings = {"critic_moves": "1"} if name.startswith("wgan") else {}
-    state = helpers.state(helpers.recipe(name, settings), pack)
-    for now in itertools.islice(fit(state, 10**9), 2):
-        assert set(now.scores) <= set(SCORES)
-        assert all(isinstance(value, float) for value in now.scores.values())
-    assert now.images_seen == 16
+    recipe = helpers.recipe(name, settings)
+    for number, stage in enumerate(recipe.stages):
+        state = helpers.state(recipe, pack, number=number)
+        for now in itertools.islice(fit(state, 10**9), 2):
+            assert set(now.scores) <= set(SCORES)
+            assert all(isinstance(value, float) for value in now.scores.values())
+        moves = now.moves.get("critic", 2)  # a recipe may have the critic move more often
+        assert now.images_seen == 8 * moves, stage.name
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -212,8 +219,9 @@ def test_recipes_train_and_log_only_what_is_explained(
 def test_recipes_are_built_for_large_pictures_without_memory(name: str, size: int) -> None:
     recipe, _ = options.override(options.find(name), {"pixels": "0"})
     built = build.stage(recipe.stages[0], build.Shape(size, 3), 0, torch.device("meta"))
-    assert built.described["drawer"]["options"]["size"] == size
+    assert built.level.size == size
     assert built.described["level"]["options"]["size"] == size
+    assert bool(built.described["drawer"]) == pyramid.draws(recipe, 0)
 
 
 def test_what_the_data_say_no_recipe_can() -> None:

@@ -17,8 +17,10 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (30, 8, 8, 3), dtype=np.uint8
 ROWS = np.arange(4, 27)  # 23 of them, not from the first on
 
 
-def feed(batch: int = 5, seed: int = 1, stage: str = "base", **more: Any) -> Feed:
-    return Feed(IMAGES, ROWS, batch, seed, stage, **more)
+def feed(
+    batch: int = 5, seed: int = 1, stage: str = "base", share: Share = Share(), **more: Any
+) -> Feed:
+    return Feed(IMAGES, ROWS, batch, Draw(seed, stage, 0, share), **more)
 
 
 def rows(made: Feed, count: int, first: int = 0) -> list[int]:
@@ -158,4 +160,16 @@ def test_what_cannot_be_fed_is_said() -> None:
     with pytest.raises(ValueError, match="multiple of 2"):
         feed(5, share=Share(0, 2))
     with pytest.raises(ValueError, match="no training pictures"):
-        Feed(IMAGES, ROWS[:0], 5, 0, "base")
+        Feed(IMAGES, ROWS[:0], 5, Draw(0, "base", 0))
+
+
+def test_a_round_may_be_fewer_pictures_drawn_anew_each_time() -> None:
+    made = feed(batch=5, round_images=10)
+    assert len(made) == 10
+    first, second, third = (rows(made, 10, first) for first in (0, 10, 20))
+    for some in (first, second, third):
+        assert len(set(some)) == 10  # none of them twice
+        assert set(some) <= set(ROWS.tolist())
+    assert set(first) != set(second) != set(third)
+    assert set(rows(made, 600)) == set(ROWS.tolist())  # and all of them in the end
+    assert len(feed(round_images=1000)) == len(ROWS)

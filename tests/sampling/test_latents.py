@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import pytest
 import torch
 
-from purrtrait.sampling.latents import latents
+from purrtrait.sampling.latents import converted, latents
 from purrtrait.types import Prior
 
 PRIORS: list[Prior] = ["normal", "uniform"]
@@ -57,3 +59,21 @@ def test_no_temperature_at_all(temperature: float) -> None:
 
 def test_nothing_is_a_count_too() -> None:
     assert latents(0, 4, "normal", 0).shape == (0, 4)
+
+
+def test_priors_are_converted_number_by_number() -> None:
+    z = latents(400, 50, "normal", 1)
+    u = converted(z, "normal", "uniform")
+    assert (u.flatten()[z.flatten().argsort()].diff() >= 0).all()
+    even = torch.linspace(-1, 1, u.numel())
+    assert (u.flatten().sort().values - even).abs().max() < 0.03  # Kolmogorov and Smirnov
+    assert torch.allclose(converted(u, "uniform", "normal"), z, atol=1e-3)
+    expected = [2 * NormalDist().cdf(value) - 1 for value in z[0].tolist()]
+    assert u[0].tolist() == pytest.approx(expected, abs=1e-6)
+    assert torch.equal(converted(z, "normal", "normal"), z)
+
+
+def test_the_ends_of_a_prior_and_what_lies_beyond_stay_numbers() -> None:
+    ends = torch.tensor([[-1.0, 1.0, -1.5, 3.0]])  # a temperature above 1 leads there
+    assert torch.isfinite(converted(ends, "uniform", "normal")).all()
+    assert converted(torch.tensor([[99.0]]), "normal", "uniform").item() == 1

@@ -15,6 +15,7 @@ import helpers
 from purrtrait.datasets.pack import Pack
 from purrtrait.training import checkpoint, optimisers
 from purrtrait.training import run as runs
+from purrtrait.training.checkpoint import Checkpoint
 from purrtrait.training.fit import fit
 from purrtrait.training.run import Run
 from purrtrait.training.state import State, packed
@@ -220,3 +221,34 @@ def test_what_is_no_run_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "cats-01" / runs.REQUEST).write_text("{}")
     with pytest.raises(ValueError, match=r"cats-01"):
         runs.open_run(tmp_path / "cats-02")
+
+
+def known(weights: str, **stands_on: str) -> Checkpoint:
+    return Checkpoint(Path("nowhere"), {"weights": weights, "stands_on": stands_on})
+
+
+def test_a_stage_is_stale_where_what_it_stands_on_has_changed() -> None:
+    fresh = {"a": known("1"), "b": known("2", a="1"), "c": known("3", b="2", a="1")}
+    assert checkpoint.stale(fresh) == {}
+    assert checkpoint.stale({**fresh, "a": known("9")}) == {"b": "a", "c": "b"}
+    assert checkpoint.stale({**fresh, "b": known("9", a="1")}) == {"c": "b"}
+    assert checkpoint.stale({**fresh, "c": known("9", b="2")}) == {}
+    assert checkpoint.stale({"c": known("3", b="2")}) == {}  # nothing is there to compare with
+
+
+def test_a_fingerprint_knows_names_values_shapes_and_kinds() -> None:
+    weights = {"x/a": torch.arange(6.0), "x/b": torch.ones(2), "y": torch.zeros(1)}
+    usual = checkpoint.fingerprint(weights, "x/")
+    assert usual == checkpoint.fingerprint({"a": torch.arange(6.0), "b": torch.ones(2)})
+    assert usual == checkpoint.fingerprint({"b": torch.ones(2), "a": torch.arange(6.0)})
+    square = torch.arange(6.0).view(2, 3)
+    laid = square.T.contiguous().T
+    assert checkpoint.fingerprint({"a": square}) == checkpoint.fingerprint({"a": laid})
+    others = [
+        {"a": torch.arange(6.0), "c": torch.ones(2)},
+        {"a": torch.arange(6.0).flip(0), "b": torch.ones(2)},
+        {"a": square, "b": torch.ones(2)},
+        {"a": torch.arange(6.0), "b": torch.ones(2).int()},
+        {"a": torch.arange(6.0)},
+    ]
+    assert usual not in {checkpoint.fingerprint(other) for other in others}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
@@ -11,14 +12,15 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from purrtrait.assemble import build
-from purrtrait.config import Recipe, Stage
+from purrtrait.assemble import build, pyramid
+from purrtrait.assemble.pyramid import NOWHERE
+from purrtrait.config import Recipe
 from purrtrait.training.fit import gradients
 from purrtrait.types import Batch, Draw, Objective, Progress, Turn
 
 TERA = 10**12
 GIGA = 10**9
-NOWHERE = torch.device("meta")  # knows shapes but holds no numbers
+ARTISTS_IN_TURN = 2  # whose fakes a critic may see by turns
 
 Kind: TypeAlias = tuple[Any, ...]  # turns of one kind cost the same
 
@@ -48,23 +50,25 @@ def counted(work: Callable[[], object]) -> int:
     return int(counter.total)
 
 
-def spending(stage: Stage, shape: build.Shape) -> Iterator[tuple[int, int]]:
+def spending(recipe: Recipe, number: int, shape: build.Shape) -> Iterator[tuple[int, int]]:
     """Images seen and FLOP spent after each step of a stage, without end.
 
     The schedule of moves is followed step by step, so bursts and lazy penalties are counted where
     they fall. A step is played, without numbers, only when one of its turns is of a kind that was
     not met before. What a turn costs depends on who moves, on whether it takes a new batch, and on
-    where the mover's number stands between two penalties.
+    where the mover's number stands between two penalties. (Of three chained generators whose fakes
+    are drawn by lot, one lot stands for all.)
     """
+    stage, under = recipe.stages[number], pyramid.below(recipe, number, shape)
     built = build.stage(stage, shape, 0, NOWHERE)
     objective = built.objective
-    every = int(stage.objective.options.get("penalty_every", 1))
+    every = math.lcm(int(stage.objective.options.get("penalty_every", 1)), ARTISTS_IN_TURN)
     now = Progress(moves=dict.fromkeys(objective.players(), 0))
     images = torch.empty(stage.batch, shape.channels, shape.size, shape.size, device=NOWHERE)
 
     def batch(position: int) -> Batch:
         draw = Draw(0, stage.name, position, device=NOWHERE)
-        return built.level.cut(images, None, draw)
+        return built.level.cut(images, under, draw)
 
     costs: dict[Kind, int] = {}
     spent = 0
@@ -85,14 +89,14 @@ def spending(stage: Stage, shape: build.Shape) -> Iterator[tuple[int, int]]:
 def _played(
     objective: Objective, turns: Sequence[Turn], batch: Callable[[int], Batch]
 ) -> list[int]:
-    """The FLOP of each turn of a step: loss and gradients. (What else a step does has none.)"""
+    """The FLOP of each turn of a step: its batch, where it is a new one, loss and gradients."""
     parameters = {name: list(p.parameters()) for name, p in objective.players().items()}
     costs, position, held = [], 0, batch(0)
     for turn in turns:
-        if turn.advance:
-            position += 1
-            held = batch(position)
         with Counter() as counter:
+            if turn.advance:
+                position += 1
+                held = batch(position)
             gradients(parameters, turn, turn.loss(held))
         costs.append(counter.total)
     return costs
@@ -113,7 +117,7 @@ def images_for(recipe: Recipe, shape: build.Shape, tflop: float) -> int:
 
     It ends with the last whole step; ValueError where not even the first steps can be paid.
     """
-    steps = [spending(stage, shape) for stage in recipe.stages]
+    steps = [spending(recipe, number, shape) for number in range(len(recipe.stages))]
     reached = [next(of_stage) for of_stage in steps]
     first = sum(spent for _, spent in reached)
     if first > tflop * TERA:
@@ -133,8 +137,8 @@ def images_for(recipe: Recipe, shape: build.Shape, tflop: float) -> int:
 def flop(recipe: Recipe, shape: build.Shape) -> int:
     """The FLOP of training a recipe to its budget."""
     return sum(
-        next(spent for seen, spent in spending(stage, shape) if seen >= stage.budget)
-        for stage in recipe.stages
+        next(spent for seen, spent in spending(recipe, number, shape) if seen >= stage.budget)
+        for number, stage in enumerate(recipe.stages)
     )
 
 

@@ -10,15 +10,16 @@ import torch
 from torch import nn
 
 from purrtrait.assemble.options import as_part, checked
-from purrtrait.assemble.tables import NETWORKS, PARTS, Table, lookup, parameters, wants
+from purrtrait.assemble.tables import NETWORKS, PARTS, Table, parameters, wants
 from purrtrait.config import Part, Stage
 from purrtrait.images.vary import VARIATIONS, Variation
 from purrtrait.networks.blocks import channels_last
-from purrtrait.objectives import OBJECTIVES
+from purrtrait.objectives import BALANCES, OBJECTIVES
 from purrtrait.sampling import LEVELS
 from purrtrait.training import OPTIMISERS, SCHEDULES
 from purrtrait.training.state import Pace
 from purrtrait.types import Draw, Level, Objective, Schedule
+from purrtrait.words import lookup
 
 Known: TypeAlias = Mapping[str, int]  # size, channels, budget
 
@@ -46,27 +47,38 @@ def stage(recipe: Stage, shape: Shape, seed: int, device: torch.device) -> Built
 
     The weights at the start are a function of (seed, stage, player).
     """
-    known = {"size": shape.size, "channels": shape.channels, "budget": recipe.budget}
-    level_options = arguments(LEVELS, "level", recipe.level, known)
-    level: Level = LEVELS[recipe.level.name](**level_options)
-    known["size"] = level.size
+    laid, options_of_level = level(recipe, shape), _level_options(recipe, shape)
+    known = {"size": laid.size, "channels": shape.channels, "budget": recipe.budget}
     networks, described = players(recipe, known, seed, device)
     factory = lookup(OBJECTIVES, "objective", recipe.objective.name)
     options = arguments(OBJECTIVES, "objective", recipe.objective, known)
-    objective: Objective = factory(**networks, **options)
-    drawer = next(n for n, player in objective.players().items() if player is objective.subject())
+    balance = BALANCES[recipe.balance.name](**arguments(BALANCES, "balance", recipe.balance, known))
+    objective: Objective = balance(factory(**networks, **options))
     channels_last(objective.to(device))
+    artists = [described[name] for name in objective.artists if name in described]
     return Built(
-        level,
+        laid,
         objective.train(),
         {name: pace(recipe, name, known) for name in recipe.players},
         {
             "name": recipe.name,
             "prefix": f"{recipe.name}/",
-            "level": {"name": recipe.level.name, "options": level_options},
-            "drawer": described[drawer],
+            "level": {"name": recipe.level.name, "options": options_of_level},
+            "drawer": artists[:1] and artists[0],
+            "retouchers": artists[1:],
         },
     )
+
+
+def level(recipe: Stage, shape: Shape) -> Level:
+    """What a stage sees of each picture."""
+    made: Level = lookup(LEVELS, "level", recipe.level.name)(**_level_options(recipe, shape))
+    return made
+
+
+def _level_options(recipe: Stage, shape: Shape) -> dict[str, Any]:
+    known = {"size": shape.size, "channels": shape.channels, "budget": recipe.budget}
+    return arguments(LEVELS, "level", recipe.level, known)
 
 
 def players(

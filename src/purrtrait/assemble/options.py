@@ -18,8 +18,6 @@ from purrtrait.assemble.tables import (
     PARTS,
     Parameter,
     Table,
-    lookup,
-    nearest,
     parameters,
     wants,
 )
@@ -28,6 +26,7 @@ from purrtrait.images.vary import VARIATIONS
 from purrtrait.objectives import BALANCES, OBJECTIVES
 from purrtrait.sampling import LEVELS
 from purrtrait.training import OPTIMISERS, SCHEDULES
+from purrtrait.words import lookup, nearest
 
 
 @dataclass(frozen=True)

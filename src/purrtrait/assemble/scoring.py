@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from purrtrait.datasets.pack import HELD_OUT, Pack
 from purrtrait.evaluation import EXTRACTORS, METRICS, features
 from purrtrait.evaluation.order import order
+from purrtrait.evaluation.ranking import ranked
 from purrtrait.evaluation.reference import Reference, silent
-from purrtrait.images.resize import to_images, to_uint8
+from purrtrait.images.resize import area, to_images, to_uint8
+from purrtrait.networks.resting import at_rest
 from purrtrait.sampling.latents import latents
+from purrtrait.training.fit import scalars
 from purrtrait.types import (
     Batch,
     Critic,
-    Draw,
     Features,
     Generator,
+    Images,
     Latents,
     Level,
     Objective,
+    Progress,
     Sampler,
 )
 
@@ -49,26 +51,25 @@ def comparable(pack: Pack, samples: int) -> int:
 class Scoring:
     """Scores of a stage as it is now: a function of its weights, which draws no random number.
 
-    ``count`` portraits of the averaged generator, always of the same latents, are compared with as
-    many held-out pictures of the pack; the stage's critic is asked about those, about as many
-    training pictures, and about what the averaged generator draws.
+    ``count`` portraits by the sampler, always of the same latents, are compared with as many
+    held-out pictures of the pack; the stage's critic is asked about those, about as many training
+    pictures, and about the portraits.
     """
 
     pack: Pack
     level: Level
     objective: Objective
-    average: Generator
-    below: Sampler | None
     sampler: Sampler
     count: int
     device: torch.device
 
     def __call__(self) -> dict[str, float]:
         """The scores, by the names under which they are logged."""
-        samples = features.extract(self.reference.extractor, self._portraits())
+        portraits = torch.cat([self.sampler(z) for z in self.latents.split(DRAWN_AT_ONCE)])
+        samples = features.extract(self.reference.extractor, to_uint8(portraits))
         found = [METRICS[name](self.reals, samples) for name in METRICS_TAKEN]
-        scores = {name: value for some in found for name, value in some.items()} | self._orders()
-        return {f"score/{name}": value for name, value in scores.items()}
+        scores = {name: value for some in found for name, value in some.items()}
+        return {f"score/{k}": v for k, v in {**scores, **self._orders(portraits)}.items()}
 
     @cached_property
     def reference(self) -> Reference:
@@ -86,47 +87,63 @@ class Scoring:
         drawn = latents(self.count, self.sampler.latent_size, self.sampler.prior, SEED)
         return drawn.to(self.device)
 
-    def _portraits(self) -> np.ndarray:
-        some = self.latents.split(DRAWN_AT_ONCE)
-        return np.concatenate([to_uint8(self.sampler(z)) for z in some])
-
-    @torch.no_grad()
-    def _orders(self) -> dict[str, float]:
+    def _orders(self, portraits: Images) -> dict[str, float]:
         """How often each critic is right about pictures that it trains on, and about others."""
         found: dict[str, float] = {}
         for critic in self.objective.players().values():
             if not isinstance(critic, Critic):
                 continue
-            with at_rest(critic):
-                train, held_out, fakes = self._verdicts(critic)
+            fakes = ranked(critic, portraits).verdicts
+            train, held_out = (
+                torch.cat([ranked(critic, images).verdicts for images in self._wholes(rows)])
+                for rows in (self.reference.stand_ins(), self.reference.held_out())
+            )
             found |= {"order-train": order(train, fakes), "order-held-out": order(held_out, fakes)}
         return found
 
-    def _verdicts(self, critic: Critic) -> tuple[Tensor, Tensor, Tensor]:
-        """On training pictures, on held-out ones, and on fakes."""
-        rows = self.reference.held_out()
-        train, held_out = (
-            torch.cat([critic(batch.images, batch.given) for batch in self._batches(some)])
-            for some in (self.reference.stand_ins(), rows)
-        )
-        drawn = zip(self.latents.split(DRAWN_AT_ONCE), self._batches(rows), strict=True)
-        fakes = [critic(self.average(z, batch.prompt), batch.prompt) for z, batch in drawn]
-        return train, held_out, torch.cat(fakes)
-
-    def _batches(self, rows: np.ndarray) -> Iterator[Batch]:
+    def _wholes(self, rows: np.ndarray) -> Iterator[Images]:
         for start in range(0, len(rows), DRAWN_AT_ONCE):
             images = to_images(self.pack.images[rows[start : start + DRAWN_AT_ONCE]])
-            draw = Draw(SEED, "scores", start, device=self.device)
-            yield self.level.cut(images.to(self.device), self.below, draw)
+            yield area(images.to(self.device), self.level.size)
 
 
-@contextmanager
-def at_rest(network: nn.Module) -> Iterator[None]:
-    """The network in evaluation mode; each of its modules goes back to the mode that it was in."""
-    modes = [(module, module.training) for module in network.modules()]
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
+@dataclass(frozen=True)
+class Refinements:
+    """How near a refiner comes to the truth: an estimate in the manner of a Parzen window's.
+
+    The mean, over pictures held out, of the least Euclidean distance of ``tries`` refinements of
+    the coarse picture to the fine one, both in [-1, 1]. A refiner that draws nothing has a low one
+    too.
+    """
+
+    refiner: Generator
+    batch: Batch
+    tries: int
+
+    @torch.no_grad()
+    def __call__(self) -> dict[str, float]:
+        """The score, by the name under which it is logged."""
+        images, given = self.batch.images, self.batch.given
+        shape = (len(images), self.refiner.latent_size)
+        nearest = images.new_full((len(images),), float("inf"))
+        for number in range(self.tries):
+            z = self.batch.draw.prior(self.refiner.prior, shape, f"try {number}")
+            off = (self.refiner(z, given) - images).flatten(1).norm(dim=1)
+            nearest = torch.minimum(nearest, off)
+        return {"score/refinement": float(nearest.mean())}
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What an objective loses on a batch that is held out, in evaluation mode."""
+
+    objective: Objective
+    batch: Batch
+
+    @torch.no_grad()
+    def __call__(self) -> dict[str, float]:
+        """Its costs and what it watches, under the names of those of training."""
+        with at_rest(self.objective):
+            turns = self.objective.turns(Progress())
+            found = [scalars(turn.loss(self.batch), turn.movers) for turn in turns]
+        return {f"held-out/{name}": float(v) for some in found for name, v in some.items()}

@@ -5,26 +5,27 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 
 from purrtrait import config
-from purrtrait.assemble import build, scoring
-from purrtrait.config import Recipe, Stage, Upkeep
+from purrtrait.assemble import build, pyramid
+from purrtrait.assemble.look import Look
+from purrtrait.assemble.place import Place
+from purrtrait.assemble.scoring import FEWEST, comparable
+from purrtrait.config import Stage, Upkeep
 from purrtrait.datasets.batches import Feed
-from purrtrait.datasets.pack import Pack
-from purrtrait.images.resize import to_uint8
+from purrtrait.images.resize import area
+from purrtrait.objectives.validate import score as validity
 from purrtrait.sampling import bundle
-from purrtrait.sampling.latents import latents
+from purrtrait.training import checkpoint
 from purrtrait.training.checkpoint import Checkpoint
-from purrtrait.training.run import Run
 from purrtrait.training.session import Cadence, Session
 from purrtrait.training.spent import Spent
-from purrtrait.training.state import State
-from purrtrait.types import Batch, Generator, Progress, Sampler, Share
+from purrtrait.training.state import State, load
+from purrtrait.types import Batch, Critic, Draw, Images, Progress
 from purrtrait.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -33,69 +34,30 @@ PREVIEWS = 40  # of a stage, where no cadence is asked for
 CHECKPOINTS = 10
 SCORINGS = 5
 PICTURES_A_SAMPLE = 20  # or fewer: scores shall not take longer than a tenth of the training
-DRAWN_AT_ONCE = 64
-PREVIEW_SEED = 0
 
 
-@dataclass(frozen=True)
-class Request:
-    """What is asked for beside the recipe, kept in the run folder.
+def session(
+    place: Place, number: int, found: Mapping[str, Checkpoint], last: Checkpoint | None
+) -> Session:
+    """The session of a recipe's stage; it goes on from ``last`` where there is one of it.
 
-    ``data`` is the pack's folder and ``pack`` its content hash; ``start_from`` says whose weights
-    the training began with, if it was not its own.
-    """
-
-    data: str
-    seed: int
-    device: str
-    threads: int
-    upkeep: Mapping[str, Any] = field(default_factory=dict)
-    pack: str = ""
-    start_from: str = ""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where one process trains: the open run, the pack, and its share of every batch."""
-
-    run: Run
-    recipe: Recipe
-    request: Request
-    pack: Pack
-    share: Share
-    device: torch.device
-    memory_bytes: int = 0  # that training needs, as rehearsed
-
-    @property
-    def shape(self) -> build.Shape:
-        """Size and channels of the pack's pictures."""
-        return build.Shape(self.pack.size, self.pack.channels)
-
-
-def session(place: Place, number: int, last: Checkpoint | None) -> Session:
-    """The session of a recipe's stage; it goes on from ``last`` where that is of the same stage.
-
-    ``last`` also holds what lies under the stage.
+    ``found`` holds the last checkpoint of every stage that the run has.
     """
     stage, device = place.recipe.stages[number], place.device
     built = build.stage(stage, place.shape, place.request.seed, device)
-    described = bundle.describe(last.path)["stages"][:number] if last else []
-    weights = last.average() if last else {}
-    prefix = f"{stage.name}/"
-    under = {key: value for key, value in weights.items() if not key.startswith(prefix)}
-    below = bundle.join(described, under, device)
+    ground = _ground(place, number, found)
+    below = bundle.join(ground.described, ground.weights, device)
     feed = _feed(place, stage)
 
     def batch(now: Progress) -> Batch:
         return built.level.cut(feed.portraits(now), below, feed.draw(now))
 
     state = State(built.objective, built.paces, batch, stage.half_life_images, len(feed))
-    if last and last.stage == stage.name:
-        own = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
-        state.restore(last.training(), own, last.facts["now"], last.facts["optimisers"])
-    assert isinstance(state.average, Generator), "a stage without a drawer makes no sampler yet"
-    sampler = built.level.join(state.average, below)
-    description = _description(place, [*described, built.described], sampler)
+    if last:
+        _go_on(state, last)
+    else:
+        _take(state, pyramid.takes(place.recipe, number), found)
+    look = Look(place, built, state.average, below, _validity(place, found))
     upkeep = Upkeep.model_validate(place.request.upkeep)
     samples = _scored(place, upkeep)
     return Session(
@@ -103,28 +65,81 @@ def session(place: Place, number: int, last: Checkpoint | None) -> Session:
         stage.name,
         state,
         stage.budget,
-        cadence(upkeep, stage, samples),
-        _facts(place, number),
-        {bundle.DESCRIPTION: json.dumps(description, indent=1)},
-        under,
-        _portraits(sampler, upkeep.previews, device),
-        scoring.Scoring(
-            place.pack,
-            built.level,
-            built.objective,
-            state.average,
-            below,
-            sampler,
-            samples,
-            device,
-        ),
+        cadence(upkeep, stage, samples, look.refines),
+        _facts(place, number) | {"stands_on": ground.stands_on},
+        {bundle.DESCRIPTION: json.dumps(_description(place, look, ground.described), indent=1)},
+        ground.weights,
+        look.preview(upkeep.previews),
+        look.scoring(samples, upkeep.truths, upkeep.tries),
         place.share,
         device,
         Spent(device, **(last.facts.get("spent", {}) if last else {})),
     )
 
 
-def cadence(upkeep: Upkeep, stage: Stage, samples: int) -> Cadence:
+@dataclass(frozen=True)
+class Ground:
+    """What a stage stands on: the stages that its sampler needs, their weights, and fingerprints.
+
+    ``stands_on`` names the stages that it learns from, with the fingerprints of their weights.
+    """
+
+    described: list[Mapping[str, Any]]
+    weights: Mapping[str, torch.Tensor]
+    stands_on: Mapping[str, str]
+
+
+def _ground(place: Place, number: int, found: Mapping[str, Checkpoint]) -> Ground:
+    """What lies under a stage; ValueError where it was not trained yet."""
+    recipe = place.recipe
+    lower = pyramid.under(recipe, number, place.shape)
+    sources = [source for source, _ in pyramid.takes(recipe, number).values()]
+    names = [*sources, *([] if lower is None else [recipe.stages[lower].name])]
+    for name in names:
+        if name not in found:
+            raise ValueError(
+                f"stage '{recipe.stages[number].name}' stands on stage '{name}', which was not "
+                "trained yet; train that too (leave it in --stages), or begin with a run that has "
+                "it (--start-from RUN)"
+            )
+    stands_on = {name: found[name].weights for name in names}
+    if lower is None:
+        return Ground([], {}, stands_on)
+    base = found[recipe.stages[lower].name]
+    described = bundle.describe(base.path)["stages"]
+    prefixes = tuple(one["prefix"] for one in described)
+    weights = {k: v for k, v in base.average().items() if k.startswith(prefixes)}
+    return Ground(described, weights, stands_on)
+
+
+def _go_on(state: State, last: Checkpoint) -> None:
+    """Put a stage back to where its last checkpoint was written."""
+    own = checkpoint.under(last.average(), f"{last.stage}/")
+    state.restore(last.training(), own, last.facts["now"], last.facts["optimisers"])
+
+
+def _take(
+    state: State, takes: Mapping[str, tuple[str, str]], found: Mapping[str, Checkpoint]
+) -> None:
+    """Begin with the weights of players of earlier stages."""
+    for player, (source, other) in takes.items():
+        weights = checkpoint.under(found[source].training(), f"player/{other}/")
+        state.start_from({f"player/{player}/{k}": v for k, v in weights.items()}, (player,))
+
+
+def _validity(place: Place, found: Mapping[str, Checkpoint]) -> Callable[[Images], float] | None:
+    """The score of portraits by the validator of an earlier stage; None where there is none."""
+    for stage in place.recipe.stages:
+        if stage.name in found and "validator" in stage.players:
+            built = build.stage(stage, place.shape, 0, place.device)
+            network = built.objective.players()["validator"]
+            assert isinstance(network, Critic), "a validator judges"
+            load(network, checkpoint.under(found[stage.name].training(), "player/validator/"))
+            return lambda images: validity(network, area(images, built.level.size))
+    return None
+
+
+def cadence(upkeep: Upkeep, stage: Stage, samples: int, refines: bool) -> Cadence:
     """How often a session looks up: as asked, or so many times in all.
 
     Where there are no ``samples`` to be scored, it takes no scores.
@@ -138,18 +153,20 @@ def cadence(upkeep: Upkeep, stage: Stage, samples: int) -> Cadence:
         (upkeep.score_every_images or usual) * (samples > 0),
         upkeep.keep,
         upkeep.extra_images,
+        "score/refinement" if upkeep.best_by == "refinement" and refines else checkpoint.JUDGED_BY,
+        upkeep.best_after_images,
     )
 
 
 def _scored(place: Place, upkeep: Upkeep) -> int:
     """How many portraits are scored; it is said where the pack allows none."""
-    samples = scoring.comparable(place.pack, upkeep.score_samples)
+    samples = comparable(place.pack, upkeep.score_samples)
     if upkeep.score_samples and not samples and not place.share.rank:
         log.info(
             "the pack holds out only %d pictures: no scores are taken while training, nor is a "
             "best checkpoint kept (that takes %d, or as many as --scores)",
             len(place.pack.rows("held-out")),
-            scoring.FEWEST,
+            FEWEST,
         )
     return samples
 
@@ -159,32 +176,26 @@ def _feed(place: Place, stage: Stage) -> Feed:
         place.pack.images,
         place.pack.rows("train"),
         stage.batch,
-        place.request.seed,
-        stage.name,
+        Draw(place.request.seed, stage.name, 0, place.share, place.device),
         0.5 * (stage.flip and place.pack.flip_natural),
-        place.share,
-        place.device,
         build.variation(stage),
+        stage.round_images,
     )
 
 
-def _portraits(sampler: Sampler, count: int, device: torch.device) -> Callable[[], np.ndarray]:
-    """Draws the portraits of the same latents each time: uint8 (count, H, W, C)."""
-    z = latents(count, sampler.latent_size, sampler.prior, PREVIEW_SEED).to(device)
-    return lambda: np.concatenate([to_uint8(sampler(rows)) for rows in z.split(DRAWN_AT_ONCE)])
-
-
-def _description(place: Place, stages: list[Mapping[str, Any]], sampler: Sampler) -> dict[str, Any]:
+def _description(place: Place, look: Look, under: list[Mapping[str, Any]]) -> dict[str, Any]:
     """What sampler.json says: how to build the sampler again, and where it comes from."""
+    own = [look.built.described] * look.draws
+    sampler = look.sampler
     return {
         "schema": bundle.SCHEMA,
         "version": VERSION,
         "recipe": place.recipe.name,
-        "latent_size": sampler.latent_size,
-        "prior": sampler.prior,
-        "size": stages[-1]["level"]["options"]["pixels"] or place.pack.size,
+        "latent_size": sampler.latent_size if sampler else 0,
+        "prior": sampler.prior if sampler else "normal",
+        "size": look.built.level.size,
         "channels": place.pack.channels,
-        "stages": stages,
+        "stages": [*under, *own],
         "pack": place.pack.content_hash,
         "credit": place.pack.manifest.credit,
     }

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import re
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -43,6 +42,7 @@ DEFAULTS: dict[str, Any] = {
     "augmentation": "none",
     "chance": 1.0,
     "critic_moves": 1.0,
+    "generator_moves": 1.0,
     "input_noise": 0.0,
 }
 
@@ -69,19 +69,6 @@ class Parameter:
         if self.name in PARTS:
             return "part"
         return "schedule" if self.hint == Schedule else "plain"
-
-
-def lookup(table: Mapping[str, Any], kind: str, name: str) -> Any:
-    """The entry of a table, or a ValueError with the nearest name and all known ones."""
-    if name in table:
-        return table[name]
-    raise ValueError(f"unknown {kind} '{name}'.{nearest(name, table)} Known: {', '.join(table)}")
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """' Did you mean ...?' where a known name is near, else nothing."""
-    close = difflib.get_close_matches(name, list(known), 1, 0.5)
-    return "".join(f" Did you mean '{name}'?" for name in close)
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -17,9 +18,11 @@ class Feed:
     """The pictures of some rows of a pack, in a new order each time round, without end.
 
     A pure function of the place on the clock: (seed, stage, images seen) say which rows come, and
-    (seed, stage, position) the batch's randomness. ``rows`` are row numbers of ``images``, a uint8
+    (seed, stage, position) the batch's randomness; seed, stage, share and device are those of
+    ``origin``. ``rows`` are row numbers of ``images``, a uint8
     array (N, H, W, C); ``batch`` counts the global batch, of which this process takes its share.
-    ``variation`` changes the share, once it is mirrored, with the batch's randomness.
+    ``variation`` changes the share, once it is mirrored, with the batch's randomness. A round is
+    every row once or, where ``round_images`` are fewer, so many of them, drawn anew each time.
     """
 
     def __init__(
@@ -27,52 +30,49 @@ class Feed:
         images: np.ndarray,
         rows: np.ndarray,
         batch: int,
-        seed: int,
-        stage: str,
+        origin: Draw,
         mirror: float = 0.0,
-        share: Share = Share(),
-        device: torch.device = torch.device("cpu"),
         variation: Variation = as_they_are,
+        round_images: int = 0,
     ) -> None:
-        expect_shared(batch, share)
+        expect_shared(batch, origin.share)
         if not len(rows):
             raise ValueError("the pack has no training pictures; prepare one with more --count")
         self.images = images
         self.rows = rows
         self.batch = batch
-        self.seed = seed
-        self.stage = stage
+        self.origin = origin
         self.mirror = mirror
-        self.share = share
-        self.device = device
         self.variation = variation
+        self.round_images = min(round_images or len(rows), len(rows))
         self.order = lru_cache(maxsize=2)(self._order)
 
     def __len__(self) -> int:
         """Pictures in a round."""
-        return len(self.rows)
+        return self.round_images
 
     def draw(self, now: Progress) -> Draw:
         """The randomness of the batch at this position."""
-        return Draw(self.seed, self.stage, now.position, self.share, self.device)
+        return replace(self.origin, position=now.position)
 
     def portraits(self, now: Progress) -> Images:
         """This process's share of the pictures at this place: (B, C, H, W) in [-1, 1]."""
-        picked = self.picked(now.images_seen)[self.share.of(self.batch // self.share.ranks)]
-        images = to_images(self.images[picked]).to(self.device)
+        share = self.origin.share
+        picked = self.picked(now.images_seen)[share.of(self.batch // share.ranks)]
+        images = to_images(self.images[picked]).to(self.origin.device)
         draw = self.draw(now)
         return self.variation(self._mirrored(images, draw), draw)
 
     def picked(self, images_seen: int) -> np.ndarray:
         """The row numbers of the global batch that follows so many images."""
         places = np.arange(images_seen, images_seen + self.batch)
-        rounds, within = np.divmod(places, len(self.rows))
+        rounds, within = np.divmod(places, len(self))
         return np.concatenate([self.order(int(r))[within[rounds == r]] for r in np.unique(rounds)])
 
     def _order(self, number: int) -> np.ndarray:
-        draw = Draw(self.seed, self.stage, number)
+        draw = Draw(self.origin.seed, self.origin.stage, number)
         order: np.ndarray = self.rows[draw.permutation(len(self.rows), "order of the round")]
-        return order
+        return order[: len(self)]
 
     def _mirrored(self, images: Images, draw: Draw) -> Images:
         chance: Tensor = draw.uniform((len(images), 1, 1, 1), "mirror")

@@ -48,6 +48,13 @@ def area(images: Images, size: int | tuple[int, int]) -> Images:
     return down @ images @ across.mT  # (h, H) (B, C, H, W) (W, w) -> (B, C, h, w)
 
 
+def enlarge(images: Images, size: int) -> Images:
+    """Images (B, C, h, w) at ``size`` x ``size``, bilinear, corner pixels onto corner pixels."""
+    if images.shape[-2:] == (size, size):
+        return images
+    return functional.interpolate(images, (size, size), mode="bilinear", align_corners=True)
+
+
 def _matrix(source: int, target: int, like: Tensor) -> Tensor:
     return torch.as_tensor(_weights(source, target), dtype=like.dtype, device=like.device)
 

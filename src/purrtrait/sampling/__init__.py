@@ -6,5 +6,6 @@ from purrtrait.sampling import levels
 from purrtrait.types import Level
 
 LEVELS: dict[str, Callable[..., Level]] = {
+    "detail": levels.Detail,
     "whole": levels.Whole,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 
@@ -23,3 +24,28 @@ def latents(
     rows = range(first, first + count)
     drawn = [Draw(seed, "sample", row).prior(prior, (1, size), "latents") for row in rows]
     return temperature * torch.cat([torch.empty(0, size), *drawn])
+
+
+def converted(z: Latents, have: Prior, want: Prior) -> Latents:
+    """Latents (B, Z) of one prior as those of another, number by number and in the same order.
+
+    Between the standard normal and the uniform in [-1, 1): u = erf(z / sqrt(2)) and back.
+    """
+    return _CONVERSIONS[have, want](z)
+
+
+def _uniform(z: Latents) -> Latents:
+    return torch.erf(z / math.sqrt(2))
+
+
+def _normal(z: Latents) -> Latents:
+    # The ends of the range would be infinitely far out.
+    return math.sqrt(2) * torch.erfinv(z.clamp(-1 + 1e-6, 1 - 1e-6))
+
+
+_CONVERSIONS: dict[tuple[Prior, Prior], Callable[[Latents], Latents]] = {
+    ("normal", "normal"): lambda z: z,
+    ("uniform", "uniform"): lambda z: z,
+    ("normal", "uniform"): _uniform,
+    ("uniform", "normal"): _normal,
+}

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -20,7 +21,7 @@ SCHEMA = 1
 FACTS = "training.json"
 MODEL = "model.safetensors"  # the averaged weights: with sampler.json this is a bundle
 TRAINING = "training.safetensors"
-JUDGED_BY = "score/frechet"  # by this the best checkpoint is chosen; lower is better
+JUDGED_BY = "score/frechet"  # by this the best checkpoint is chosen, if by nothing else
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,25 @@ class Checkpoint:
         return str(self.facts["stage"])
 
     @property
+    def weights(self) -> str:
+        """The fingerprint of what the stage has learnt: that of its averaged weights."""
+        known = self.facts.get("weights")
+        return str(known) if known else fingerprint(self.average(), f"{self.stage}/")
+
+    @property
+    def stands_on(self) -> Mapping[str, str]:
+        """The fingerprints of the earlier stages that this one was trained on, by their names."""
+        return dict(self.facts.get("stands_on", {}))
+
+    @property
     def score(self) -> float:
-        """The score by which checkpoints are compared; infinite where none was taken."""
-        return float(self.facts.get("scored", {}).get(JUDGED_BY, math.inf))
+        """The score by which checkpoints are compared, lower is better; infinite where none is."""
+        return float(self.facts.get("scored", {}).get(self.judged_by, math.inf))
+
+    @property
+    def judged_by(self) -> str:
+        """The name of that score; empty for one that was too early to be the best."""
+        return str(self.facts.get("judged_by", JUDGED_BY))
 
     def training(self) -> dict[str, Tensor]:
         """Players and optimisers."""
@@ -57,6 +74,36 @@ class Checkpoint:
     def average(self) -> dict[str, Tensor]:
         """The averaged weights."""
         return load_file(self.path / MODEL)
+
+
+def fingerprint(tensors: Mapping[str, Tensor], prefix: str = "") -> str:
+    """A SHA-256 of the tensors, on the CPU, whose names begin with a prefix: names and values."""
+    found = hashlib.sha256()
+    for name in sorted(name for name in tensors if name.startswith(prefix)):
+        tensor = tensors[name].contiguous()
+        found.update(f"{name.removeprefix(prefix)} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        found.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()
+
+
+def under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose name begins with a prefix, without it."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def stale(found: Mapping[str, Checkpoint]) -> dict[str, str]:
+    """Stages that stand on others than those that are there: which, and on whose account.
+
+    ``found`` holds the last checkpoint of each stage, in the order of training. A stage is stale
+    where one that it stands on has other weights by now, or is stale itself.
+    """
+    because: dict[str, str] = {}
+    for name, mine in found.items():
+        for source, weights in mine.stands_on.items():
+            if source in found and (source in because or found[source].weights != weights):
+                because[name] = source
+                break
+    return because
 
 
 def write(

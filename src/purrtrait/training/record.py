@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -23,6 +24,8 @@ SCORES = {
     "critic/game": "what the critic loses in the game, mean over the batch",
     "critic/penalty": "what the critic paid for being steep when that was last due, weighted",
     "critic/order": "share of pairs in which the real is judged above the fake, 0 to 1",
+    "critic/accuracy": "share of verdicts on the right side of 0, over reals and fakes, 0 to 1",
+    "balance/critic": "share of the critic's turns so far in which it was let step, 0 to 1",
     "critic/noise": "standard deviation of the noise on all that the critic sees",
     "critic/augmentation": "chance with which a picture is changed before the critic sees it",
     "critic/decay": "what the critic pays for the size of its weights",
@@ -30,6 +33,38 @@ SCORES = {
     "generator/game": "what the generator loses in the game, mean over the batch",
     "generator/decay": "what the generator pays for the size of its weights",
     "generator/lr": "the generator's learning rate",
+    "coder/difference": "how far decoded pictures are from their originals, of numbers in [0, 1]",
+    "coder/decay": "what the coder pays for the size of its weights",
+    "coder/lr": "the coder's learning rate",
+    "decoder/difference": "the same number: coder and decoder go down it together",
+    "decoder/decay": "what the decoder pays for the size of its weights",
+    "decoder/lr": "the decoder's learning rate",
+    "first/difference": "cross entropy of pictures cleaned once against the clean ones, in nats",
+    "first/decay": "what the first network pays for the size of its weights",
+    "first/lr": "the first network's learning rate",
+    "second/change": "cross entropy of the second's picture against the one that it drew after",
+    "second/game": "what the second loses before the critic, weighted",
+    "third/change": "cross entropy of the third's picture against the one that it drew after",
+    "third/game": "what the third loses before the critic, weighted",
+    "third/decay": "what the third network pays for the size of its weights",
+    "third/lr": "the third network's learning rate",
+    "second/decay": "what the second network pays for the size of its weights",
+    "second/lr": "the second network's learning rate",
+    "second/difference": "cross entropy of pictures cleaned twice against the clean ones, in nats",
+    "held-out/coder/difference": "coder/difference on pictures held out",
+    "held-out/decoder/difference": "decoder/difference on pictures held out",
+    "held-out/first/difference": "first/difference on pictures held out, noise and all",
+    "held-out/second/difference": "second/difference on pictures held out",
+    "validator/cross-entropy": "what the validator loses: real pictures against spoilt ones, nats",
+    "validator/right-real": "share of real pictures that the validator takes for real, 0 to 1",
+    "validator/right-spoilt": "share of spoilt pictures that it takes for spoilt, 0 to 1",
+    "validator/accuracy": "the mean of both",
+    "validator/decay": "what the validator pays for the size of its weights",
+    "validator/lr": "the validator's learning rate",
+    "held-out/validator/cross-entropy": "validator/cross-entropy on pictures held out",
+    "held-out/validator/right-real": "validator/right-real on pictures held out",
+    "held-out/validator/right-spoilt": "validator/right-spoilt on pictures held out",
+    "held-out/validator/accuracy": "validator/accuracy on pictures held out",
     "verdict/real": "the critic's mean verdict on reals; unbounded, higher is more real",
     "verdict/fake": "the critic's mean verdict on fakes",
     "verdict/answer": "mean verdict on the fakes that the generator answers for, after the critic",
@@ -43,7 +78,20 @@ SCORES = {
     "score/duplicates": "share of portraits that are nearly the same as another one, 0 to 1",
     "score/order-train": "share of pairs in which the critic puts a training picture above a fake",
     "score/order-held-out": "the same for held-out pictures; if lower, it knows its own by heart",
+    "score/refinement": "of several refinements of a held-out picture, how far the nearest is off",
+    "probe/real": "where a real picture stands among portraits, as the critic ranks them, 0 to 1",
+    "probe/sanity": "where noise with a pattern stands among portraits; 0, the worst, is right",
+    "validator/all": "what the validator of an earlier stage thinks of the previews; 1 is real",
+    "validator/best": "what it thinks of the half of them that the critic likes better",
+    "validator/worst": "what it thinks of the other half",
     "speed/images_per_second": "real pictures a second since the line before (TensorBoard only)",
+}
+
+
+# By which scores checkpoints can be compared, in words.
+BEST = {
+    "score/frechet": "Frechet distance to held-out pictures",
+    "score/refinement": "least distance of refinements to the truth",
 }
 
 
@@ -100,6 +148,19 @@ def log_file(run: Run) -> Iterator[None]:
         handler.close()
 
 
+@dataclass(frozen=True)
+class Preview:
+    """What is to be looked at: the main picture, the portraits (N, H, W, C) in it, and others.
+
+    ``sheets`` are further pictures by name, ``scores`` what was found while making them.
+    """
+
+    grid: np.ndarray
+    portraits: np.ndarray
+    sheets: Mapping[str, np.ndarray]
+    scores: Mapping[str, float]
+
+
 class Recorder:
     """Writes one stage of a run down, on the schedule of its upkeep."""
 
@@ -141,17 +202,21 @@ class Recorder:
         rows = self.run.rows(self.run.scores)
         return [r["scores"] for r in rows if r["stage"] == self.stage and name in r["scores"]]
 
-    def preview(self, now: Progress, draw: Callable[[], np.ndarray], extra: int) -> None:
-        """The grid of the fixed latents (N, H, W, C), and the first of them one by one."""
-        portraits = draw()
-        grid = sheet.grid(portraits)
+    def preview(self, now: Progress, seen: Preview, extra: int) -> None:
+        """The main picture, the others in folders of their own, and the first portraits singly."""
         name = f"{self.stage}-{now.images_seen:09d}"
-        sheet.write_png(self.run.previews / f"{name}.png", grid)
-        for number, portrait in enumerate(portraits[:extra]):
+        pictures = {"previews": seen.grid, **seen.sheets}
+        places = {title: self.run.previews / title for title in seen.sheets}
+        for title, picture in pictures.items():
+            folder = places.get(title, self.run.previews)
+            folder.mkdir(exist_ok=True)
+            sheet.write_png(folder / f"{name}.png", picture)
+            tag = f"{self.stage}/{title}"
+            self.writer.add_image(tag, picture, now.images_seen, dataformats="HWC")
+        for number, portrait in enumerate(seen.portraits[:extra]):
             folder = self.run.previews / "single"
             folder.mkdir(exist_ok=True)
             sheet.write_png(folder / f"{number:03d}-{name}.png", portrait)
-        self.writer.add_image(f"{self.stage}/previews", grid, now.images_seen, dataformats="HWC")
 
 
 def line(stage: str, now: Progress, speed: float) -> str:

@@ -78,6 +78,40 @@ class Run:
                 log.warning("%s; going back to the one before", error)
         return None
 
+    def latest_of_each(self) -> dict[str, Checkpoint]:
+        """The last whole checkpoint of each stage that has one."""
+        last: dict[str, Checkpoint] = {}
+        for path in reversed(self.found()):
+            if _stage(path) in last:
+                continue
+            try:
+                last[_stage(path)] = checkpoint.read(path)
+            except ValueError as error:
+                log.warning("%s; going back to the one before", error)
+        return dict(reversed(last.items()))
+
+    def adopt(self, other: Checkpoint) -> None:
+        """Take over a checkpoint of another run."""
+        self.checkpoints.mkdir(exist_ok=True)
+        temporary = self.checkpoints / f".{other.path.name}.part"
+        shutil.copytree(other.path, temporary)
+        temporary.rename(self.checkpoints / other.path.name)
+
+    def set_aside(self, stage: str) -> Path:
+        """Move what there is of a stage to replaced/STAGE-JJ, so that it can begin anew."""
+        aside = create(self.path / "replaced", stage).path
+        for path in (p for p in self.found() if _stage(p) == stage):
+            path.rename(aside / path.name)
+        for file in (self.scores, self.incidents):
+            rows = [json.dumps(row) for row in self.rows(file) if row["stage"] == stage]
+            write_text(aside / file.name, "".join(row + "\n" for row in rows))
+        for path in [p for p in self.previews.rglob("*.png") if _shows(p, stage)]:
+            kept = aside / path.relative_to(self.path)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            path.rename(kept)
+        self.forget_after(-1, stage)
+        return aside
+
     def best(self) -> Checkpoint | None:
         """The whole checkpoint with the best score, of the last stage; None where none has any."""
         found = self.found()
@@ -151,8 +185,7 @@ class Run:
                 kept = [line for line in lines if _belongs(line, images_seen, stage)]
                 write_text(file, "".join(line + "\n" for line in kept))
         for path in self.previews.rglob("*.png"):
-            found = re.fullmatch(rf"(?:\d+-)?{stage}-(\d{{9}})", path.stem)
-            if found and int(found[1]) > images_seen:
+            if _shows(path, stage) and int(path.stem[-9:]) > images_seen:
                 path.unlink()
 
     def shown(self, stage: str) -> list[tuple[int, Path]]:
@@ -241,6 +274,11 @@ def _stage(path: Path) -> str:
 
 def _score(path: Path) -> float:
     return _told(path, lambda found: found.score, math.inf)
+
+
+def _shows(path: Path, stage: str) -> bool:
+    """Whether a picture is a preview of a stage."""
+    return re.fullmatch(rf"(?:\d+-)?{stage}-\d{{9}}", path.stem) is not None
 
 
 def _belongs(line: str, images_seen: int, stage: str) -> bool:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Any
 
-import numpy as np
 import torch
 
 from purrtrait import machine
@@ -64,6 +63,8 @@ class Cadence:
     score_every_images: int
     keep: int
     extra_images: int
+    judged_by: str = checkpoint.JUDGED_BY
+    judged_after_images: int = 0
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,8 @@ class Session:
     """One stage in training, in its run folder.
 
     ``facts`` and ``texts`` go into every checkpoint, as do the weights ``under`` this stage;
-    ``portraits`` draws the fixed preview; ``scoring`` gives the scores of the weights as they are,
-    and disturbs nothing.
+    ``look`` makes the preview and ``scoring`` gives the scores, both of the weights as they are;
+    neither disturbs anything.
     """
 
     run: Run
@@ -83,7 +84,7 @@ class Session:
     facts: Mapping[str, Any]
     texts: Mapping[str, str]
     under: Mapping[str, torch.Tensor]
-    portraits: Callable[[], np.ndarray]
+    look: Callable[[], record.Preview]
     scoring: Callable[[], Mapping[str, float]]
     share: Share
     device: torch.device
@@ -135,14 +136,21 @@ class Session:
         if self.share.rank:
             return {}
         seen = (before.images_seen, now.images_seen, self.budget)
+        looked = self.preview(
+            recorder, now, due=last or crosses(*seen, cadence.preview_every_images)
+        )
         due = crosses(*seen, cadence.score_every_images)
         scored = self.score() if due else {}
-        if due or now.steps % cadence.log_every_steps == 0 or now.images_seen >= self.budget:
-            recorder.scores(replace(now, scores={**now.scores, **scored}))
+        if (
+            looked
+            or due
+            or now.steps % cadence.log_every_steps == 0
+            or now.images_seen >= self.budget
+        ):
+            recorder.scores(replace(now, scores={**now.scores, **looked, **scored}))
         if due:
             hint = collapse.hint(recorder.history("score/diversity"))
             self.warn(recorder, now, [hint] if hint else [])
-        self.preview(recorder, now, due=last or crosses(*seen, cadence.preview_every_images))
         if last or due or crosses(*seen, cadence.checkpoint_every_images):
             self.save(scored)
         return scored
@@ -152,10 +160,13 @@ class Session:
         self.expect_numbers()
         return self.scoring()
 
-    def preview(self, recorder: record.Recorder, now: Progress, due: bool) -> None:
-        """The grid of fixed latents, if it is due and wanted."""
-        if due and self.cadence.preview_every_images and not self.share.rank:
-            recorder.preview(now, self.portraits, self.cadence.extra_images)
+    def preview(self, recorder: record.Recorder, now: Progress, due: bool) -> Mapping[str, float]:
+        """Make the preview, if it is due and wanted; what was found on the way are its scores."""
+        if not (due and self.cadence.preview_every_images) or self.share.rank:
+            return NO_SCORES
+        seen = self.look()
+        recorder.preview(now, seen, self.cadence.extra_images)
+        return seen.scores
 
     def save_first(self) -> None:
         """Keep weights that came from elsewhere: a run that is killed early must not lose them."""
@@ -172,24 +183,28 @@ class Session:
                 "(--set lr=...)"
             )
 
+    def old_enough(self) -> bool:
+        """Whether the checkpoint that is written now may be the best."""
+        return self.state.now.images_seen >= self.cadence.judged_after_images
+
     def save(self, scored: Mapping[str, float] = NO_SCORES) -> checkpoint.Checkpoint:
         """Write a checkpoint with its scores; remove the oldest beyond those that stay."""
         state = self.state
         path = self.run.checkpoints / f"{self.stage}-{state.now.images_seen:09d}"
         self.run.checkpoints.mkdir(exist_ok=True)
         self.expect_numbers()
+        own = {f"{self.stage}/{k}": v for k, v in packed(state.average).items()}
         facts = {
             **self.facts,
+            "weights": checkpoint.fingerprint(own, f"{self.stage}/"),
             "stage": self.stage,
             "now": state.facts(),
             "scored": dict(scored),
+            "judged_by": self.cadence.judged_by * self.old_enough(),
             "optimisers": state.steppers(),
             "spent": self.spent.facts(),
         }
-        average = dict(self.under) | {
-            f"{self.stage}/{k}": v for k, v in packed(state.average).items()
-        }
-        saved = checkpoint.write(path, state.tensors(), average, facts, self.texts)
+        saved = checkpoint.write(path, state.tensors(), {**self.under, **own}, facts, self.texts)
         self.run.prune(self.cadence.keep, self.stage)
         return saved
 

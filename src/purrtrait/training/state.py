@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from purrtrait.training import optimisers
+from purrtrait.training.checkpoint import under
 from purrtrait.types import Batch, Objective, Progress, Schedule
 
 log = logging.getLogger(__name__)
@@ -131,7 +132,7 @@ class State:
     def start_from(self, tensors: Mapping[str, Tensor], players: tuple[str, ...]) -> None:
         """Take the weights of some players from what was saved, and nothing else."""
         for name in players:
-            saved = below(tensors, f"player/{name}/")
+            saved = under(tensors, f"player/{name}/")
             if not saved:
                 there = sorted({key.split("/")[1] for key in tensors if key.startswith("player/")})
                 raise ValueError(
@@ -155,11 +156,11 @@ class State:
         one now, it begins without memory.
         """
         self.start_from(tensors, tuple(self.paces))
-        self.objective.load_state_dict(below(tensors, "memory/"), strict=False)
+        self.objective.load_state_dict(under(tensors, "memory/"), strict=False)
         load(self.average, dict(average))
         for player, optimiser in self.optimisers.items():
             if steppers.get(player) == self.paces[player].name:
-                optimisers.restore(optimiser, below(tensors, f"optimiser/{player}/"))
+                optimisers.restore(optimiser, under(tensors, f"optimiser/{player}/"))
             else:
                 log.warning("the optimiser of the %s is another one: it begins anew", player)
         self.now = replace(Progress(), **facts)
@@ -187,12 +188,7 @@ def packed_memory(objective: Objective) -> dict[str, Tensor]:
     players = list(objective.players().values())
     inside = tuple(
         f"{name}."
-        for name, module in objective.named_modules()
+        for name, module in objective.named_modules(remove_duplicate=False)
         if any(module is p for p in players)
     )
     return {k: v for k, v in packed(objective).items() if not k.startswith(inside)}
-
-
-def below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors whose name begins with a prefix, without it."""
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

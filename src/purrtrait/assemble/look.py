@@ -1,0 +1,145 @@
+"""What there is to see of a stage while it trains: its sampler, previews and scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from torch import nn
+
+from purrtrait.assemble import build
+from purrtrait.assemble.place import Place
+from purrtrait.assemble.scoring import Refinements, Scoring, Validation
+from purrtrait.datasets.pack import HELD_OUT, TRAIN
+from purrtrait.evaluation.ranking import ranked
+from purrtrait.images import sheet
+from purrtrait.images.probe import sanity
+from purrtrait.images.resize import to_images, to_uint8
+from purrtrait.networks.blocks import whole
+from purrtrait.sampling.latents import latents
+from purrtrait.training.record import Preview
+from purrtrait.types import Batch, Critic, Draw, Generator, Images, Sampler
+
+DRAWN_AT_ONCE = 64
+PREVIEW_SEED = 0
+NO_PORTRAITS = np.empty((0, 1, 1, 1), np.uint8)
+PANEL = 12  # pictures in a panel
+VALIDATED = 256  # pictures held out, on which losses are found
+PROBES = ("probe/real", "probe/sanity")
+
+Validity: TypeAlias = Callable[[Images], float]
+
+
+@dataclass(frozen=True)
+class Look:
+    """A stage as it is now: ``average`` is its averaged subject, ``below`` what it stands on.
+
+    ``validity`` gives the score of portraits by the validator of an earlier stage, if there is one.
+    """
+
+    place: Place
+    built: build.Built
+    average: nn.Module
+    below: Sampler | None
+    validity: Validity | None
+
+    @property
+    def draws(self) -> bool:
+        """Whether the stage's subject draws portraits."""
+        return bool(self.built.objective.artists)
+
+    @cached_property
+    def sampler(self) -> Sampler | None:
+        """The sampler of the pyramid up to this stage; None for a stage that draws nothing."""
+        if not self.draws:
+            return None
+        assert isinstance(self.average, Generator), "what draws is a generator"
+        return self.built.level.join(self.average, self.below)
+
+    @property
+    def refines(self) -> bool:
+        """Whether it draws details of pictures that have lost theirs."""
+        return 0 < self.built.level.coarse < self.built.level.size
+
+    def scoring(self, samples: int, truths: int, tries: int) -> Callable[[], Mapping[str, float]]:
+        """Scores of the weights as they are.
+
+        Those of portraits are of so many ``samples``; a refiner's are of ``tries`` refinements of
+        each of ``truths`` pictures.
+        """
+        taken: list[Callable[[], Mapping[str, float]]] = []
+        if self.sampler:
+            taken.append(
+                Scoring(
+                    self.place.pack,
+                    self.built.level,
+                    self.built.objective,
+                    self.sampler,
+                    samples,
+                    self.place.device,
+                )
+            )
+        if self.refines:
+            assert isinstance(self.average, Generator), "what refines is a generator"
+            taken.append(Refinements(self.average, self._held_out(truths), tries))
+        if self.built.objective.validated:
+            taken.append(Validation(self.built.objective, self._held_out(VALIDATED)))
+        return lambda: {name: value for take in taken for name, value in take().items()}
+
+    def preview(self, count: int) -> Callable[[], Preview]:
+        """What is drawn of the same ``count`` latents each time, and what is made of it."""
+        sampler = self.sampler
+        if sampler is None:
+            return lambda: Preview(sheet.panel(self._panel()), NO_PORTRAITS, {}, {})
+        z = latents(count, sampler.latent_size, sampler.prior, PREVIEW_SEED)
+        rows = z.to(self.place.device).split(DRAWN_AT_ONCE)
+
+        def look() -> Preview:
+            portraits = torch.cat([sampler(some) for some in rows])
+            panel = self._panel()
+            sheets, scores = self._ranked(portraits)
+            sheets |= {"panels": sheet.panel(panel)} if panel else {}
+            pixels = to_uint8(portraits)
+            return Preview(sheet.grid(pixels), pixels, sheets, scores)
+
+        return look
+
+    def _ranked(self, portraits: Images) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+        """The better and the worse half as the critic judges, and where probes would stand."""
+        critic = self.built.objective.players().get("critic")
+        if not isinstance(critic, Critic) or len(portraits) < 2:
+            return {}, {}
+        found = ranked(critic, portraits)
+        best, worst = (portraits[rows.to(portraits.device)] for rows in found.halves())
+        places = found.rank(ranked(critic, self.probes).verdicts).tolist()
+        scores = dict(zip(PROBES, places, strict=True))
+        sets = {"all": portraits, "best": best, "worst": worst}
+        if self.validity:
+            scores |= {f"validator/{name}": self.validity(some) for name, some in sets.items()}
+        return {name: sheet.grid(to_uint8(sets[name])) for name in ("best", "worst")}, scores
+
+    @cached_property
+    def probes(self) -> Images:
+        """A real picture and one that no portrait looks like, (2, C, S, S)."""
+        batch = self._held_out(1)
+        draw = Draw(PREVIEW_SEED, "probes", 0)
+        size, channels = self.built.level.size, self.place.pack.channels
+        real = whole(batch.images, batch.given)
+        return torch.cat([real, sanity(size, channels, draw).to(real)])
+
+    def _panel(self) -> dict[str, np.ndarray]:
+        """The columns of the objective's panel as pixels; none where it has none."""
+        columns = self.built.objective.panel(self._held_out(PANEL), self.average)
+        return {title: to_uint8(images) for title, images in columns.items()}
+
+    def _held_out(self, count: int) -> Batch:
+        """The first pictures that are held out, or else of all, as the stage sees them."""
+        pack, device = self.place.pack, self.place.device
+        rows = pack.rows(HELD_OUT) if len(pack.rows(HELD_OUT)) else pack.rows(TRAIN)
+        images = to_images(pack.images[rows[:count]]).to(device)
+        draw = Draw(PREVIEW_SEED, "panel", 0, device=device)
+        return self.built.level.cut(images, self.below, draw)

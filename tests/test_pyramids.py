@@ -1,0 +1,183 @@
+"""Pyramids as users train them: stage on stage, stopped and resumed, retrained, and found stale."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import helpers
+import purrtrait
+from purrtrait import config, face, studio
+from purrtrait.datasets.pack import Pack
+from purrtrait.sampling import bundle
+from purrtrait.training import checkpoint
+from purrtrait.training.run import Run
+
+QUIET = {"previews": 0, "tensorboard": False, "score_samples": 0, "log_every_steps": 1}
+STAGES = ["base", "refine-32"]
+
+
+def recipe(folder: Path) -> str:
+    file = folder / "pyramid.toml"
+    file.write_text(config.dump(helpers.pyramid()), encoding="utf-8")
+    return str(file)
+
+
+def train(pack: Pack, **asked: Any) -> Run:
+    known = {"seed": 3, "threads": 1, "device": "cpu", "upkeep": QUIET, "name": "pyramid"}
+    return Run(face.train(recipe(pack.path.parent), pack.path, **{**known, **asked}).run)
+
+
+@pytest.fixture(scope="module")
+def whole(kittens: Pack, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return train(kittens, runs_folder=tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture
+def run(whole: Run, tmp_path: Path) -> Run:
+    return Run(Path(shutil.copytree(whole.path, tmp_path / "runs" / "copy-01")))
+
+
+def weights(run: Run) -> dict[str, str]:
+    return {name: found.weights for name, found in run.latest_of_each().items()}
+
+
+def seen(run: Run) -> list[tuple[str, int]]:
+    return [(row["stage"], row["images_seen"]) for row in run.rows(run.scores)]
+
+
+def test_stages_are_trained_in_order_each_to_its_budget(whole: Run) -> None:
+    assert list(whole.latest_of_each()) == STAGES
+    assert seen(whole) == [(stage, images) for stage in STAGES for images in range(8, 72, 8)]
+    assert whole.latest_of_each()["refine-32"].stands_on == {"base": weights(whole)["base"]}
+
+
+def test_one_latent_row_is_one_portrait_of_the_whole_pyramid(whole: Run) -> None:
+    model = purrtrait.load(whole.path)
+    assert model.sampler.latent_size == 6 + 16 * 16
+    few, more = model.sample(3, seed=5), model.sample(7, seed=5)
+    assert few.shape == (3, 16, 16, 3)
+    assert (few == more[:3]).all()
+    base = purrtrait.load(whole.latest_of_each()["base"].path)
+    assert base.sample(2).shape == (2, 8, 8, 3)
+    said = bundle.describe(whole.path / "bundle")
+    assert [stage["name"] for stage in said["stages"]] == STAGES
+    assert (purrtrait.load(whole.path / "bundle").sample(3, seed=5) == few).all()
+
+
+def test_the_base_is_not_moved_by_the_refiner(whole: Run) -> None:
+    found = whole.latest_of_each()
+    under = checkpoint.under(found["refine-32"].average(), "base/")
+    own = checkpoint.under(found["base"].average(), "base/")
+    assert under.keys() == own.keys()
+    assert all(torch.equal(under[name], own[name]) for name in own)
+
+
+@pytest.mark.parametrize("stop", [(stage, images) for stage in STAGES for images in (24, 64)])
+def test_stopped_in_any_stage_it_ends_in_the_same_bits(
+    stop: tuple[str, int], whole: Run, kittens: Pack, tmp_path: Path
+) -> None:
+    class KilledError(Exception):
+        pass
+
+    def watch(stage: str, now: Any, budget: int) -> None:
+        if (stage, now.images_seen) == stop:
+            raise KilledError
+
+    upkeep = {**QUIET, "checkpoint_every_images": 16}
+    with pytest.raises(KilledError):
+        train(kittens, runs_folder=tmp_path, watch=watch, upkeep=upkeep)
+    part = Run(tmp_path / "pyramid-01")
+    assert face.resume(part.path).finished
+    assert weights(part) == weights(whole)
+    assert seen(part) == seen(whole)
+    last, expected = part.latest(), whole.latest()
+    assert last and expected and last.facts["sha256"] == expected.facts["sha256"]
+
+
+def test_a_finished_pyramid_is_not_trained_again(run: Run) -> None:
+    before = {path: path.stat().st_mtime_ns for path in run.checkpoints.rglob("*.safetensors")}
+    outcome = face.resume(run.path)
+    assert (outcome.finished, outcome.images_seen) == (True, 64)
+    assert before == {p: p.stat().st_mtime_ns for p in run.checkpoints.rglob("*.safetensors")}
+
+
+def test_only_what_stands_on_a_changed_stage_is_trained_again(run: Run) -> None:
+    before, sample = weights(run), purrtrait.sample(run.path, 2)
+    face.resume(run.path, stages=["base"], again=["base"], settings={"base.lr": "2e-3"})
+    stale = studio.inspect(run.path)["stale"]
+    assert stale == {"refine-32": "'base' was trained anew since"}
+    # What the refiner knows is kept with it: it still draws on the base of its training.
+    assert (purrtrait.sample(run.path, 2) == sample).all()
+    assert (run.path / "replaced" / "base-01" / "base-000000064").is_dir()
+
+    face.resume(run.path)
+    after = weights(run)
+    assert all(before[name] != after[name] for name in STAGES)
+    assert studio.inspect(run.path)["stale"] == {}
+    assert (run.path / "replaced" / "refine-32-01" / "refine-32-000000064").is_dir()
+    assert sorted(set(seen(run))) == sorted(seen(run))
+    rows = run.rows(run.path / "replaced" / "base-01" / "scores.jsonl")
+    assert [row["images_seen"] for row in rows] == list(range(8, 72, 8))
+
+
+def test_the_refiner_alone_can_be_trained_again(run: Run) -> None:
+    before = weights(run)
+    face.resume(run.path, again=["refine-32"], settings={"refine-32.lr": "2e-3"})
+    after = weights(run)
+    assert after["base"] == before["base"]
+    assert after["refine-32"] != before["refine-32"]
+
+
+def test_a_longer_base_makes_the_refiner_stale(run: Run) -> None:
+    face.resume(run.path, stages=["base"], settings={"base.budget": "80"})
+    assert "refine-32" in studio.inspect(run.path)["stale"]
+    face.resume(run.path)
+    assert studio.inspect(run.path)["stale"] == {}
+
+
+def test_some_stages_now_and_the_others_later(whole: Run, kittens: Pack, tmp_path: Path) -> None:
+    part = train(kittens, runs_folder=tmp_path, stages=["base"])
+    assert list(part.latest_of_each()) == ["base"]
+    assert purrtrait.sample(part.path, 1).shape == (1, 8, 8, 3)
+    face.resume(part.path)
+    assert weights(part) == weights(whole)
+
+
+def test_a_refiner_on_the_base_of_another_run(whole: Run, kittens: Pack, tmp_path: Path) -> None:
+    asked = {"runs_folder": tmp_path, "start_from": whole.path, "first": "refine-32"}
+    other = train(kittens, **asked)
+    assert weights(other) == weights(whole)
+    assert {stage for stage, _ in seen(other)} == {"refine-32"}
+
+
+def test_a_base_of_another_colour_is_refused(
+    whole: Run, grey_kittens: Pack, tmp_path: Path
+) -> None:
+    asked = {"runs_folder": tmp_path, "start_from": whole.path, "first": "refine-32"}
+    with pytest.raises(ValueError, match="do not fit"):
+        train(grey_kittens, **asked)
+    assert not list(tmp_path.glob("pyramid-*"))
+
+
+def test_stages_that_are_not_there_are_named(run: Run, kittens: Pack, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"no stage 'bse'. Did you mean 'base'"):
+        face.resume(run.path, again=["bse"])
+    with pytest.raises(ValueError, match="expected one of base, refine-32"):
+        train(kittens, runs_folder=tmp_path, first="refine")
+    with pytest.raises(ValueError, match="stands on stage 'base', which was not trained yet"):
+        train(kittens, runs_folder=tmp_path, stages=["refine-32"])
+
+
+def test_a_damaged_stage_is_taken_from_the_checkpoint_before(run: Run) -> None:
+    broken = run.latest_of_each()["refine-32"].path / "model.safetensors"
+    broken.write_bytes(broken.read_bytes()[:-8])
+    found = run.latest_of_each()["refine-32"]
+    assert found.images_seen < 64
+    facts = json.loads((found.path / "training.json").read_text())
+    assert facts["stands_on"] == {"base": weights(run)["base"]}
