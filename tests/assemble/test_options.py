@@ -166,7 +166,9 @@ def test_an_unknown_key_anywhere_is_refused(name: str, place: tuple[Any, ...]) -
     data: Any = tomllib.loads(config.dump(options.find(name)))
     inside = data
     for step in place:  # players are counted, since stages have others
-        inside = inside[list(inside)[step] if isinstance(inside, dict) and step in (0, -1) else step]
+        inside = inside[
+            list(inside)[step] if isinstance(inside, dict) and step in (0, -1) else step
+        ]
     inside["colour_of_the_cat"] = 3
     with pytest.raises(ValueError, match="colour_of_the_cat"):
         options.check(config.parse(data, name))

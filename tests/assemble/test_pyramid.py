@@ -70,3 +70,20 @@ def test_the_same_recipe_survives_a_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(config.dump(taking("base.critic")), encoding="utf-8")
     assert options.find(str(file)).stages[1].takes == {"critic": "base.critic"}
+
+
+def test_a_recipe_may_extend_another(tmp_path: Path) -> None:
+    whole, second = options.find("cat-generator"), options.find("cat-generator-g2")
+    names = [stage.name for stage in whole.stages]
+    assert [stage.name for stage in second.stages] == names
+    differing = [a.name for a, b in zip(whole.stages, second.stages, strict=True) if a != b]
+    assert differing == ["base"]
+    file = tmp_path / "mine.toml"
+    extra = '[[stages]]\nname = "late"\nbatch = 1\nbudget = 1\nobjective = "denoise"\n'
+    player = '[stages.players.{}]\nnetwork = "denoiser"\noptimiser = "adam"\nlr = 1\n'
+    text = f'extends = "denoiser"\nsummary = "s"\nsource = "s"\n{extra}'
+    file.write_text(text + player.format("first") + player.format("second"), encoding="utf-8")
+    assert [stage.name for stage in options.find(str(file)).stages] == ["denoiser", "late"]
+    file.write_text('extends = "denoisr"\nsummary = "s"\nsource = "s"\n', encoding="utf-8")
+    with pytest.raises(ValueError, match="extends 'denoisr'; expected a recipe of"):
+        options.find(str(file))

@@ -28,8 +28,8 @@ STRIDE = 0.1  # by how much the chance of an empty pixel changes from pixel to p
 
 
 def shared(draw: Draw, shape: Sequence[int], purpose: str) -> Tensor:
-    """Uniform numbers in [0, 1) of ``shape`` that are the same for every process."""
-    return replace(draw, share=Share()).uniform(shape, purpose)
+    """Uniform numbers in [0, 1) of ``shape``, on the CPU, that are the same for every process."""
+    return replace(draw, share=Share(), device=torch.device("cpu")).uniform(shape, purpose)
 
 
 @lru_cache(maxsize=4)
@@ -90,7 +90,7 @@ def cloud(size: int, blur: int, draw: Draw, purpose: str) -> Tensor:
     a * 2 - b, limited to [0, 1]; then c * d * 2 is added, and the sum limited again; then all is
     blurred by a bell ``blur`` pixels wide, black being outside.
     """
-    picked = (shared(draw, (4,), f"walks of {purpose}") * WALKS).long().cpu()
+    picked = (shared(draw, (4,), f"walks of {purpose}") * WALKS).long()
     a, b, c, d = walks(size)[picked]
     sharp = ((2 * a - b).clamp(0, 1) + 2 * c * d).clamp(0, 1)
     margins = ((blur - 1) // 2, blur // 2)
@@ -111,7 +111,7 @@ def pixels(size: int, draw: Draw, purpose: str) -> Tensor:
     empty = list(accumulate(steps[:-1], _within, initial=start))
     full = chances >= chances.new_tensor(empty)
     mask: Tensor = full * (2 * values).clamp_max(1)
-    return mask.reshape(size, size)
+    return mask.reshape(size, size).to(draw.device)
 
 
 def _within(chance: float, step: float) -> float:

@@ -1,0 +1,141 @@
+"""What there is to see of a stage while it trains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import helpers
+from purrtrait.assemble import build, pyramid
+from purrtrait.assemble.look import PROBES, Look, Validity
+from purrtrait.assemble.place import Place, Request
+from purrtrait.assemble.scoring import Refinements
+from purrtrait.config import Recipe
+from purrtrait.datasets.pack import Pack
+from purrtrait.evaluation.ranking import ranked
+from purrtrait.training.run import Run
+from purrtrait.types import Batch, Critic, Draw, Generator, Images, Latents, Share
+
+CPU = torch.device("cpu")
+
+
+def look(recipe: Recipe, pack: Pack, number: int = 0, validity: Validity | None = None) -> Look:
+    shape = build.Shape(pack.size, pack.channels)
+    built = build.stage(recipe.stages[number], shape, 1, CPU)
+    request = Request(str(pack.path), 1, "cpu", 1)
+    place = Place(Run(Path("nowhere")), recipe, request, pack, Share(), CPU)
+    below = pyramid.below(recipe, number, shape, CPU)
+    return Look(place, built, built.objective.subject().eval(), below, validity)
+
+
+def test_portraits_of_the_same_latents_are_shown_each_time(kittens: Pack) -> None:
+    see = look(helpers.recipe("dcgan"), kittens).preview(6)
+    one, other = see(), see()
+    assert one.portraits.shape == (6, 16, 16, 3)
+    assert (one.portraits == other.portraits).all()
+    assert (one.grid == other.grid).all()
+    assert set(one.sheets) == {"best", "worst"}
+
+
+def test_the_halves_are_those_of_the_critic(kittens: Pack) -> None:
+    seen = look(helpers.recipe("portrait"), kittens)
+    critic = seen.built.objective.players()["critic"]
+    assert isinstance(critic, Critic)
+    preview = seen.preview(6)()
+    assert seen.sampler is not None
+    from purrtrait.assemble.look import PREVIEW_SEED
+    from purrtrait.images import sheet
+    from purrtrait.images.resize import to_uint8
+    from purrtrait.sampling.latents import latents
+
+    z = latents(6, seen.sampler.latent_size, seen.sampler.prior, PREVIEW_SEED)
+    portraits = seen.sampler(z)
+    order = critic(portraits).detach().argsort(descending=True)
+    assert (preview.sheets["best"] == sheet.grid(to_uint8(portraits[order[:3]]))).all()
+    assert (preview.sheets["worst"] == sheet.grid(to_uint8(portraits[order[3:]]))).all()
+
+
+def test_probes_have_a_rank_and_a_validator_its_word(kittens: Pack) -> None:
+    def brightness(images: Images) -> float:
+        return float(images.mean())
+
+    seen = look(helpers.recipe("dcgan"), kittens, validity=brightness)
+    scores = seen.preview(8)().scores
+    assert set(scores) == {*PROBES, "validator/all", "validator/best", "validator/worst"}
+    assert all(0 <= scores[name] <= 1 for name in PROBES)
+    mean = (scores["validator/best"] + scores["validator/worst"]) / 2
+    assert scores["validator/all"] == pytest.approx(mean, abs=1e-5)
+    real = torch.from_numpy(kittens.images[kittens.rows("held-out")[:1]].copy())
+    assert torch.allclose(
+        seen.probes[0], real[0].permute(2, 0, 1) / 127.5 - 1, atol=1e-6
+    )  # it is a picture that nobody trains on
+
+
+def test_refiners_show_what_they_add(kittens: Pack) -> None:
+    seen = look(helpers.pyramid(), kittens, 1)
+    assert seen.refines
+    preview = seen.preview(4)()
+    assert set(preview.sheets) == {"best", "worst", "panels"}
+    assert preview.portraits.shape == (4, 16, 16, 3)
+    assert not look(helpers.pyramid(), kittens, 0).refines
+
+
+@pytest.mark.parametrize("name", ["denoiser", "autoencoder-refiner", "cat-generator"])
+def test_what_is_no_generator_shows_a_panel(name: str, kittens: Pack) -> None:
+    seen = look(helpers.recipe(name), kittens)
+    preview = seen.preview(4)()
+    assert np.ptp(preview.grid) > 0
+    if not seen.draws:
+        assert seen.sampler is None
+        assert not preview.portraits.size
+
+
+@pytest.mark.parametrize("name", ["denoiser", "cat-generator"])
+def test_losses_on_pictures_held_out_are_taken_and_change_nothing(name: str, kittens: Pack) -> None:
+    seen = look(helpers.recipe(name), kittens)
+    take = seen.scoring(0, 4, 2)
+    before = {k: v.clone() for k, v in seen.built.objective.state_dict().items()}
+    seen.built.objective.train()
+    scores = take()
+    assert scores == take()
+    assert scores
+    assert all(key.startswith("held-out/") for key in scores)
+    assert seen.built.objective.training
+    after = seen.built.objective.state_dict()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+
+
+class Two(Generator):
+    """The detail is the row's first number, everywhere."""
+
+    latent_size = 3
+    prior: Any = "uniform"
+
+    def forward(self, z: Latents, given: torch.Tensor | None = None) -> Images:
+        assert given is not None
+        return z[:, :1, None, None].expand_as(given)
+
+
+def test_the_nearest_of_several_refinements_counts() -> None:
+    draw, images = Draw(0, "panel", 0), torch.rand(5, 1, 4, 4)
+    batch = Batch(images, draw, torch.zeros_like(images))
+    tries = [draw.prior("uniform", (5, 3), f"try {number}")[:, 0] for number in range(7)]
+    distances = [
+        min(float((number[row] - images[row]).norm()) for number in tries) for row in range(5)
+    ]
+    found = Refinements(Two(), batch, 7)()
+    assert found == {"score/refinement": pytest.approx(sum(distances) / 5, rel=1e-5)}
+    assert Refinements(Two(), batch, 1)()["score/refinement"] > found["score/refinement"]
+
+
+def test_a_critic_that_judges_details_judges_portraits_alike(kittens: Pack) -> None:
+    built = look(helpers.pyramid(), kittens, 1).built
+    critic = built.objective.players()["critic"]
+    assert isinstance(critic, Critic)
+    coarse, detail = torch.rand(3, 3, 16, 16), torch.rand(3, 3, 16, 16) - 0.5
+    alone = ranked(critic, coarse + detail).verdicts
+    assert torch.allclose(alone, ranked(critic, detail, coarse).verdicts, atol=1e-5)
