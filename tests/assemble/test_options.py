@@ -165,10 +165,10 @@ def test_what_is_wrong_is_said(key: str, text: str, words: str) -> None:
 def test_an_unknown_key_anywhere_is_refused(name: str, place: tuple[Any, ...]) -> None:
     data: Any = tomllib.loads(config.dump(options.find(name)))
     inside = data
-    for step in place:  # players are counted, since stages have others
-        inside = inside[
-            list(inside)[step] if isinstance(inside, dict) and step in (0, -1) else step
-        ]
+    for step in place:
+        # Players are counted, since those of other recipes have other names.
+        counted = isinstance(inside, dict) and step in (0, -1)
+        inside = inside[list(inside)[step] if counted else step]
     inside["colour_of_the_cat"] = 3
     with pytest.raises(ValueError, match="colour_of_the_cat"):
         options.check(config.parse(data, name))

@@ -36,7 +36,8 @@ class HalfwayRefiner(Generator):
             )
         self.half_size = size // 2
         self.latent_size = self.half_size**2
-        stack = Stack(1 + channels, self.half_size).convolve(width).convolve(width, 5).convolve(width)
+        maps = Stack(1 + channels, self.half_size)
+        stack = maps.convolve(width).convolve(width, 5).convolve(width)
         self.layers = nn.Sequential(*stack.layers)
         fine = max(1, width // 2)
         self.doubling = nn.Sequential(Doubling(width, fine), activation("prelu"))
