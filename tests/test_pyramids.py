@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 import torch
+from click.testing import CliRunner
 
 import helpers
 import purrtrait
-from purrtrait import config, face, studio
+from purrtrait import cli, config, face, studio
 from purrtrait.datasets.pack import Pack
 from purrtrait.sampling import bundle
 from purrtrait.training import checkpoint
@@ -59,7 +60,7 @@ def test_stages_are_trained_in_order_each_to_its_budget(whole: Run) -> None:
 
 def test_one_latent_row_is_one_portrait_of_the_whole_pyramid(whole: Run) -> None:
     model = purrtrait.load(whole.path)
-    assert model.sampler.latent_size == 6 + 16 * 16
+    assert model.sampler.latent_size == 6 + 8 * 8
     few, more = model.sample(3, seed=5), model.sample(7, seed=5)
     assert few.shape == (3, 16, 16, 3)
     assert (few == more[:3]).all()
@@ -181,3 +182,124 @@ def test_a_damaged_stage_is_taken_from_the_checkpoint_before(run: Run) -> None:
     assert found.images_seen < 64
     facts = json.loads((found.path / "training.json").read_text())
     assert facts["stands_on"] == {"base": weights(run)["base"]}
+
+
+SMALL = {
+    "network.width": "8",
+    "batch": "8",
+    "budget": "32",
+    "latent": "6",
+    "round_images": "24",
+    "base.critic.network.width": "4",
+}
+FIVE = ["validator", "pretrain", "base", "refine-22", "refine-32"]
+
+
+@pytest.fixture(scope="module")
+def toys(tmp_path_factory: pytest.TempPathFactory) -> Pack:
+    """Toy cats, drawn as photos with keypoints in the layout of the CAT dataset, and cut out."""
+    folder = tmp_path_factory.mktemp("toys")
+    command(["prepare", "toy-cats", "--photos", str(folder / "CAT"), "--count", "40"])
+    asked = [
+        "--align",
+        "cat-generator",
+        "--size",
+        "32",
+        "--split",
+        "0.4",
+        "--out",
+        str(folder / "pack"),
+    ]
+    command(["prepare", "cat10k", str(folder / "CAT"), *asked])
+    return Pack.open(folder / "pack")
+
+
+def command(words: list[str]) -> str:
+    done = CliRunner().invoke(cli.main, words, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def cats(pack: Pack, folder: Path, **asked: Any) -> Run:
+    known: dict[str, Any] = {"seed": 3, "threads": 1, "device": "cpu", "settings": SMALL}
+    known["name"] = "cats"
+    upkeep = {**QUIET, **asked.pop("upkeep", {})}
+    made = face.train(
+        "cat-generator", pack.path, runs_folder=folder, upkeep=upkeep, **{**known, **asked}
+    )
+    return Run(made.run)
+
+
+def test_photos_become_a_pyramid_in_one_command(toys: Pack, tmp_path: Path) -> None:
+    options = [word for key, text in SMALL.items() for word in ("--set", f"{key}={text}")]
+    asked = ["--data", str(toys.path), "--runs", str(tmp_path), "--seed", "3", "--threads", "1"]
+    command(
+        ["train", "cat-generator", *asked, "--previews", "8", "--preview-every", "16", *options]
+    )
+    made = Run(tmp_path / "cat-generator-01")
+    found = made.latest_of_each()
+    assert list(found) == FIVE
+    assert dict(found["base"].stands_on) == {"pretrain": found["pretrain"].weights}
+    assert set(found["refine-32"].stands_on) == {"refine-22"}
+    said = bundle.describe(made.path / "bundle")
+    assert [stage["name"] for stage in said["stages"]] == ["base", "refine-22", "refine-32"]
+    assert purrtrait.load(made.path / "bundle").sample(2).shape == (2, 32, 32, 3)
+    shown = {path.parent.name for path in made.previews.rglob("refine-32-*.png")}
+    assert shown == {"previews", "best", "worst", "panels"}
+    scores = [row["scores"] for row in made.rows(made.scores) if row["stage"] == "base"]
+    assert 0 < scores[-1]["validator/all"] < 1
+    assert (made.path / "film.mp4").is_file()
+
+
+def test_the_base_begins_with_the_pretrained_decoder(toys: Pack, tmp_path: Path) -> None:
+    begun: dict[str, Any] = {}
+
+    def watch(stage: str, now: Any, budget: int) -> None:
+        begun.setdefault(stage, now)
+
+    settings = {**SMALL, "base.generator.lr": "0"}
+    made = cats(toys, tmp_path, settings=settings, watch=watch, stages=["pretrain", "base"])
+    found = made.latest_of_each()
+    decoder = checkpoint.under(found["pretrain"].training(), "player/decoder/")
+    drawer = checkpoint.under(found["base"].average(), "base/")
+    assert decoder.keys() == drawer.keys()
+    assert all(torch.equal(decoder[name], drawer[name]) for name in decoder)  # it cannot move
+
+
+@pytest.fixture(scope="module")
+def five(toys: Pack, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return cats(toys, tmp_path_factory.mktemp("five"))
+
+
+@pytest.mark.parametrize("stage", FIVE)
+def test_every_stage_ends_in_the_same_bits_when_stopped(
+    stage: str, five: Run, toys: Pack, tmp_path: Path
+) -> None:
+    class KilledError(Exception):
+        pass
+
+    def watch(name: str, now: Any, budget: int) -> None:
+        if (name, now.images_seen) == (stage, 24 if name in FIVE[:2] else 16):
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        cats(toys, tmp_path, watch=watch, upkeep={"checkpoint_every_images": 8})
+    part = Run(tmp_path / "cats-01")
+    assert face.resume(part.path).finished
+    assert weights(part) == weights(five)
+    for name, found in part.latest_of_each().items():
+        expected = five.latest_of_each()[name]
+        assert found.facts["sha256"] == expected.facts["sha256"]
+
+
+def test_the_best_refiner_may_be_the_nearest_to_the_truth(toys: Pack, tmp_path: Path) -> None:
+    upkeep = {"score_samples": 16, "score_every_images": 8, "best_by": "refinement", "keep": 1}
+    made = cats(toys, tmp_path, upkeep={**upkeep, "best_after_images": 16, "truths": 4, "tries": 2})
+    rows = [row for row in made.rows(made.scores) if row["stage"] == "refine-32"]
+    scored = {
+        r["images_seen"]: r["scores"]["score/refinement"] for r in rows if r["images_seen"] >= 16
+    }
+    best = made.best()
+    assert best is not None
+    assert best.images_seen == min(scored, key=lambda seen: scored[seen])
+    assert best.score == pytest.approx(min(scored.values()))
