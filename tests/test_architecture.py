@@ -75,10 +75,12 @@ def test_files_stay_small() -> None:
 
 COMMANDS = [
     "",
+    "activity",
     "arena",
     "evaluate",
     "neighbours",
     "screen",
+    "spoil",
     "prepare",
     "train",
     "resume",

@@ -453,7 +453,7 @@ def test_as_a_module() -> None:
 # What goes wrong: words of the command line (P is the pack, R a run), and words of the answer.
 
 WRONG: list[tuple[str, str]] = [
-    ("prepare kitens", "did you mean 'kittens'"),
+    ("prepare kitens", "Did you mean 'kittens'"),
     ("prepare kittens --count 0", "at least 1"),
     ("prepare kittens --size 7", "8 to 1024"),
     ("prepare kittens --size x", "not a valid integer"),

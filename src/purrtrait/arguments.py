@@ -75,3 +75,8 @@ def screens(text: str | None) -> tuple[str, ...] | None:
     if text == "all":
         return (*SCREENS, *COPIES)
     return () if text == "none" else tuple(name.strip() for name in text.split(","))
+
+
+def names(text: str) -> list[str]:
+    """The names in a text such as 'base,refine-22'; none in an empty one."""
+    return [name.strip() for name in text.split(",") if name.strip()]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from purrtrait import arguments
-from purrtrait.commands import arena, evaluate, neighbours, prepare, screen
+from purrtrait.commands import activity, arena, evaluate, neighbours, prepare, sample, screen, spoil
 from purrtrait.commands.common import (
     budget_option,
     device_option,
@@ -52,6 +52,8 @@ def main() -> None:
     "--start-from", metavar="RUN", help="A run or checkpoint whose weights to begin with."
 )
 @click.option("--players", default="", help="Which of its players, such as generator,critic.")
+@click.option("--stages", default="", help="Train only these stages, such as base,refine-22.")
+@click.option("--from", "first", help="Train this stage and those after it.")
 @click.option("--log-every", default=50, help="Steps between lines of the log.")
 @click.option("--preview-every", default=0, help="Pictures between previews; 0: forty in all.")
 @click.option("--previews", default=64, help="Portraits in a preview; 0: none.")
@@ -60,6 +62,15 @@ def main() -> None:
 @click.option("--keep", default=3, help="How many checkpoints stay, beside the best.")
 @click.option("--score-every", default=0, help="Pictures between scores; 0: five in all, or fewer.")
 @click.option("--scores", default=500, help="Portraits that are scored; 0: none.")
+@click.option("--truths", default=50, help="Pictures that a refiner is scored on.")
+@click.option("--tries", default=8, help="Refinements of each of them.")
+@click.option(
+    "--best-by",
+    type=click.Choice(["frechet", "refinement"]),
+    default="frechet",
+    help="The score by which a refiner's best checkpoint is kept.",
+)
+@click.option("--best-after", default=0, help="Pictures before which no checkpoint is the best.")
 @click.option("--tensorboard/--no-tensorboard", default=True, help="Write TensorBoard events.")
 @json_option
 def train(recipe: str, data: str, as_json: bool, **asked: Any) -> None:
@@ -90,10 +101,16 @@ def train(recipe: str, data: str, as_json: bool, **asked: Any) -> None:
             "keep": asked["keep"],
             "score_every_images": asked["score_every"],
             "score_samples": asked["scores"],
+            "truths": asked["truths"],
+            "tries": asked["tries"],
+            "best_by": asked["best_by"],
+            "best_after_images": asked["best_after"],
             "tensorboard": asked["tensorboard"],
         },
         start_from=asked["start_from"],
-        players=[name for name in asked["players"].split(",") if name],
+        players=arguments.names(asked["players"]),
+        stages=arguments.names(asked["stages"]),
+        first=asked["first"],
         watch=bars.watch,
     )
     bars.close()
@@ -107,11 +124,14 @@ def train(recipe: str, data: str, as_json: bool, **asked: Any) -> None:
 @device_option
 @threads_option
 @set_option
+@click.option("--stages", default="", help="Train only these stages, such as base,refine-22.")
+@click.option("--again", default="", help="Begin these stages anew; the old ones are set aside.")
 @json_option
 def resume(run: str, data: str | None, as_json: bool, **asked: Any) -> None:
     """Train a run on from its last checkpoint, as if it had never stopped.
 
-    With --set it goes on with other options and so leaves its recorded path.
+    With --set it goes on with other options and so leaves its recorded path. Stages that stand on
+    one that was trained anew since are stale: they begin anew too, and no others.
     """
     from purrtrait import face
     from purrtrait.console import StageBars
@@ -127,40 +147,22 @@ def resume(run: str, data: str | None, as_json: bool, **asked: Any) -> None:
         device=asked["device"],
         threads=asked["threads"],
         settings=arguments.settings(asked["settings"]),
+        stages=arguments.names(asked["stages"]),
+        again=arguments.names(asked["again"]),
         watch=bars.watch,
     )
     bars.close()
     _ended(outcome, as_json)
 
 
-@main.command()
-@click.argument("path", metavar="RUN|CHECKPOINT|BUNDLE")
-@click.option("--count", default=64, type=click.IntRange(1), help="How many portraits.")
-@click.option("--seed", default=0, help="The same seed gives the same portraits.")
-@click.option("--temperature", default=1.0, help="Below 1 more alike, above 1 more daring.")
-@click.option("--grid", "temperatures", help="Temperatures such as 0.4,0.7,1,1.3: a strip of each.")
-@click.option("--best", is_flag=True, help="Draw with a run's best checkpoint, not its last.")
-@click.option("--out", type=click.Path(path_type=Path), help="By default a new folder in samples/.")
-@device_option
-@json_option
-def sample(path: str, out: Path | None, best: bool, as_json: bool, **asked: Any) -> None:
-    """Draw new portraits: single PNGs and a grid."""
-    from purrtrait import face, studio, wrapping
-
-    warmth = arguments.temperature(asked["temperature"])
-    rows = arguments.temperatures(asked["temperatures"])
-    drawer = wrapping.best_checkpoint(Path(path)) if best else path
-    model = face.load(drawer, asked["device"] or "auto")
-    place = studio.place(out, Path(path).resolve().name)
-    made = studio.draw(model, place, asked["count"], asked["seed"], warmth, rows)
-    show({name: str(value) for name, value in made.items()}, as_json)
-
-
+main.add_command(sample.sample)
 main.add_command(prepare.prepare)
+main.add_command(activity.activity)
 main.add_command(arena.arena)
 main.add_command(evaluate.evaluate)
 main.add_command(neighbours.neighbours)
 main.add_command(screen.screen)
+main.add_command(spoil.spoil)
 
 
 @main.command()

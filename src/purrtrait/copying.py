@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from purrtrait import config, judging, machine, model, wrapping
-from purrtrait.assemble import build
+from purrtrait import judging, machine, model, wrapping
+from purrtrait.critics import critic
 from purrtrait.datasets.pack import TRAIN, Pack
 from purrtrait.evaluation import features
 from purrtrait.evaluation.distances import nearest
 from purrtrait.evaluation.features import Extractor
 from purrtrait.evaluation.judge import expect_comparable
 from purrtrait.evaluation.pixels import Pixels
+from purrtrait.evaluation.ranking import ranked
 from purrtrait.evaluation.reference import Reference, Report, silent
 from purrtrait.files import replacing
 from purrtrait.images import sheet
 from purrtrait.images.resize import to_images
-from purrtrait.sampling import bundle
 from purrtrait.training import checkpoint
-from purrtrait.training.state import below, load
 from purrtrait.types import Critic
 
 PAIRS_A_ROW = 8
 SMALLEST = 64  # pixels: pictures are drawn at least as large
+SEARCHED_AT_ONCE = 1024  # training pictures: at 64 px they take 50 MB
 
 
 @dataclass(frozen=True)
@@ -77,15 +77,16 @@ def pairs(
         folder = wrapping.sampler_folder(path)
         pixels = judging.drawn(model.load(folder, device), count, seed, report)
         names = [str(number) for number in range(count)]
-        judge = critic(folder, machine.device(device))
+        judge = _critic(folder, machine.device(device))
     else:
         pixels, names = judging.pictures(path, pack, count, 1)
     expect_comparable(pixels, pack)
     if judge is None:
-        order, by = near(plain, pack, pixels, report).distances, "nearest to the training pictures"
+        away = near(plain, pack, pixels, report).distances
+        numbers, by = np.argsort(away, kind="stable")[:best], "nearest to the training pictures"
     else:
-        order, by = -verdicts(judge, pixels), "judged best by the critic"
-    numbers = np.argsort(order, kind="stable")[:best]
+        numbers = ranked(judge, to_images(pixels)).best(best).numpy()
+        by = "judged best by the critic"
     chosen = pixels[numbers]
     return Pairs(
         chosen,
@@ -106,39 +107,54 @@ def near(seen: Extractor, pack: Pack, pixels: np.ndarray, report: Report) -> Nea
     return Near(seen.name, rows[which.numpy()], turned.numpy() == 1, distances.numpy())
 
 
-def critic(folder: Path, device: torch.device) -> Callable[[torch.Tensor], torch.Tensor] | None:
-    """The critic of a checkpoint, as it was then; None for a bundle, which has none."""
+def _critic(folder: Path, device: torch.device) -> Critic | None:
+    """The critic of a checkpoint; None for a bundle, which has none."""
     if not (folder / checkpoint.FACTS).is_file():
         return None
-    found, said = checkpoint.read(folder), bundle.describe(folder)
-    recipe = config.loads(str(found.facts["recipe"]))
-    stage = next(stage for stage in recipe.stages if stage.name == found.stage)
-    shape = build.Shape(int(said["size"]), int(said["channels"]))
-    objective = build.stage(stage, shape, 0, device).objective.eval()
-    player = objective.players().get("critic")
-    if not isinstance(player, Critic):
-        return None
-    load(player, below(found.training(), "player/critic/"))
-    return lambda images: player(images.to(device)).cpu()
+    return critic(checkpoint.read(folder), device)
 
 
-@torch.no_grad()
-def verdicts(critic: Callable[[torch.Tensor], torch.Tensor], pixels: np.ndarray) -> np.ndarray:
-    """The critic's verdict (N,) on pictures (N, H, W, C) uint8."""
-    found = [critic(to_images(some)) for some in np.array_split(pixels, len(pixels) // 64 + 1)]
-    return torch.cat(found).numpy()
+def nearest_pixels(pack: Pack, pixels: np.ndarray, report: Report = silent) -> Near:
+    """The training picture nearest to each of pictures (B, H, W, C) uint8, pixel by pixel.
+
+    All training pictures are looked at, in the size of those given, so many at a time.
+    """
+    rows, size = pack.rows(TRAIN), pixels.shape[1]
+    views = (pixels, pixels[:, :, ::-1]) if pack.flip_natural else (pixels,)
+    shown = torch.cat([to_images(view).flatten(1) for view in views])
+    blocks = torch.as_tensor(rows).split(SEARCHED_AT_ONCE)
+    found = []
+    for number, block in enumerate(blocks, 1):
+        reals = to_images(features.reduced(pack.images[block.numpy()], size)).flatten(1)
+        distances, index = nearest(shown, reals)
+        found.append((distances[:, 0], block[index[:, 0]]))
+        report("nearest training pictures", number, len(blocks))
+    away, which = (torch.stack(part).view(-1, len(pixels)) for part in zip(*found, strict=True))
+    least = away.argmin(0, keepdim=True)  # of (blocks * views, B)
+    turned = least[0] % len(views) == 1
+    return Near(
+        "pixels",
+        which.gather(0, least)[0].numpy(),
+        turned.numpy(),
+        away.gather(0, least)[0].numpy(),
+    )
+
+
+def grid(pixels: np.ndarray, found: Near, pack: Pack) -> np.ndarray:
+    """Pictures (B, H, W, C) uint8, each before the training picture that was found for it."""
+    size = pixels.shape[1]
+    real = features.reduced(pack.images[found.rows], size)
+    real = np.where(found.turned[:, None, None, None], real[:, :, ::-1], real)
+    both = np.stack([pixels, real], 1).reshape(-1, *pixels.shape[1:])
+    return sheet.grid(both, 2 * PAIRS_A_ROW, 2, max(1, SMALLEST // size))
 
 
 def write(made: Pairs, pack: Pack, out: Path) -> dict[str, Path]:
     """A grid of pairs (drawn, nearest real) for each extractor, and a table of distances."""
-    files, size = {}, made.pixels.shape[1]
+    files = {}
     for found in made.near:
-        real = features.reduced(pack.images[found.rows], size)
-        real = np.where(found.turned[:, None, None, None], real[:, :, ::-1], real)
-        both = np.stack([made.pixels, real], 1).reshape(-1, *made.pixels.shape[1:])
-        grid = sheet.grid(both, 2 * PAIRS_A_ROW, 2, max(1, SMALLEST // size))
         files[found.seen_by] = out / f"neighbours-{found.seen_by}.png"
-        sheet.write_png(files[found.seen_by], grid)
+        sheet.write_png(files[found.seen_by], grid(made.pixels, found, pack))
     files["table"] = out / "neighbours.csv"
     with (
         replacing(files["table"]) as temporary,

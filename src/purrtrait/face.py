@@ -14,8 +14,7 @@ from pydantic import ValidationError
 
 from purrtrait import config, judging, machine, trainer, wrapping
 from purrtrait.assemble import arithmetic, build, options
-from purrtrait.assemble.stages import Request
-from purrtrait.assemble.tables import nearest
+from purrtrait.assemble.place import Request
 from purrtrait.config import Recipe, Stage, Upkeep
 from purrtrait.datasets import manifest
 from purrtrait.datasets.pack import Pack
@@ -23,13 +22,14 @@ from purrtrait.evaluation.judgement import Judgement
 from purrtrait.evaluation.reference import Report, silent
 from purrtrait.model import Model, PathLike, load
 from purrtrait.preparing import prepare
-from purrtrait.trainer import Outcome, Source, Watch
+from purrtrait.trainer import Outcome, Plan, Source, Watch
 from purrtrait.training import checkpoint
 from purrtrait.training import run as runs
 from purrtrait.training.checkpoint import Checkpoint
 from purrtrait.training.session import Stop
 from purrtrait.training.state import State
 from purrtrait.types import Batch, Progress
+from purrtrait.words import nearest
 
 __all__ = ["Model", "evaluate", "film", "load", "prepare", "resume", "sample", "train"]
 
@@ -56,6 +56,8 @@ def train(
     upkeep: Mapping[str, Any] | None = None,
     start_from: PathLike | None = None,
     players: Sequence[str] = (),
+    stages: Sequence[str] = (),
+    first: str | None = None,
     watch: Watch = _unwatched,
 ) -> Outcome:
     """Train a recipe on a pack, in a new folder runs/NAME-JJ.
@@ -63,7 +65,9 @@ def train(
     ``settings`` override options of the recipe, as texts; ``budget`` is in images, or ``tflop`` in
     counted arithmetic, for which it sees as many images as that pays for; ``minutes`` only stops
     (the mathematics does not look at the clock on the wall). ``start_from`` is a run or checkpoint
-    whose ``players`` (all by default) hand their weights on. ``watch`` is told after each step.
+    whose ``players`` (all by default) hand their weights on. Of a recipe with several stages, only
+    the ``stages`` that are named are trained, or those from ``first`` on; stages before them are
+    taken over from ``start_from``. ``watch`` is told after each step.
     ValueError says what is wrong before anything is made.
     """
     chosen, _ = options.override(options.find(recipe), settings or {})
@@ -80,9 +84,10 @@ def train(
         _upkeep(upkeep).model_dump(),
         start_from=str(start_from or ""),
     )
-    source = _source(start_from, players, chosen, request)
+    plan = Plan(_chosen(chosen, stages, first))
+    source = _source(start_from, players, chosen, request, plan)
     stop = Stop(seconds=minutes * 60)
-    return _wrapped(trainer.begin(chosen, request, root, named, stop, watch, source))
+    return _wrapped(trainer.begin(chosen, request, root, named, stop, watch, source, plan))
 
 
 def resume(
@@ -95,12 +100,16 @@ def resume(
     device: str | None = None,
     threads: int | None = None,
     settings: Mapping[str, str] | None = None,
+    stages: Sequence[str] = (),
+    again: Sequence[str] = (),
     watch: Watch = _unwatched,
 ) -> Outcome:
     """Train a run on from its last whole checkpoint, with all that was asked for at its beginning.
 
     Without changes it ends in the bits of a run that was never interrupted. ``settings`` override
     options of the recipe from here on: the run then leaves its recorded path, which its log says.
+    Only the ``stages`` that are named are trained, if any are; those of ``again`` begin anew, and
+    so does every stage that stands on one that has changed.
     """
     there = runs.open_run(Path(run))
     recipe = config.read(there.path / runs.RECIPE)
@@ -123,7 +132,7 @@ def resume(
             f"no checkpoint in {there.checkpoints} can be read (see above); begin a new run, or "
             "use the version that wrote them"
         )
-    if budget is not None and last and budget <= last.images_seen:
+    if budget is not None and last and not again and budget <= last.images_seen:
         raise ValueError(
             f"--budget {budget}: the run has seen {last.images_seen} images already; expected more"
         )
@@ -131,7 +140,8 @@ def resume(
         if done and last and last.stage == stage.name:
             _expect_fit(stage, request, last, tuple(stage.players))
     stop = Stop(seconds=minutes * 60)
-    return _wrapped(trainer.go_on(there, changed, done, request, stop, watch))
+    plan = Plan(tuple(stages), tuple(again))
+    return _wrapped(trainer.go_on(there, changed, done, request, stop, watch, plan))
 
 
 def sample(
@@ -222,24 +232,56 @@ def _pack_folder(path: PathLike) -> str:
     return str(folder)
 
 
+def _chosen(recipe: Recipe, stages: Sequence[str], first: str | None) -> tuple[str, ...]:
+    """The names of the stages that are to be trained; none where all are."""
+    names = [stage.name for stage in recipe.stages]
+    if first is None:
+        return tuple(stages)
+    if stages or first not in names:
+        raise ValueError(
+            f"the stages from '{first}' on are asked for; expected one of {', '.join(names)}, and "
+            "no list of stages beside it"
+        )
+    return tuple(names[names.index(first) :])
+
+
 def _source(
-    path: PathLike | None, players: Sequence[str], recipe: Recipe, request: Request
+    path: PathLike | None, players: Sequence[str], recipe: Recipe, request: Request, plan: Plan
 ) -> Source | None:
     if path is None:
         if players:
             raise ValueError("players hand weights on from another run: name it with --start-from")
         return None
     found = checkpoint.read(wrapping.checkpoint_folder(Path(path)))
-    known = tuple(recipe.stages[0].players)
+    number = next(place for place, stage in enumerate(recipe.stages) if plan.has(stage.name))
+    known = tuple(recipe.stages[number].players)
     for player in players:
         if player not in known:
             raise ValueError(
                 f"unknown player '{player}'.{nearest(player, known)} This recipe's are: "
                 f"{', '.join(known)}"
             )
-    chosen = tuple(players) or known
-    _expect_fit(recipe.stages[0], request, found, chosen)
-    return found, chosen
+    chosen = tuple(players) or known * (number == 0)
+    if chosen:
+        _expect_fit(recipe.stages[number], request, found, chosen)
+    return Source(found, chosen, _earlier(Path(path), recipe, request, number))
+
+
+def _earlier(path: Path, recipe: Recipe, request: Request, number: int) -> tuple[Checkpoint, ...]:
+    """The checkpoints of a run for the stages before the first that is trained."""
+    if not number:
+        return ()
+    there = runs.open_run(path).latest_of_each()
+    earlier: list[Checkpoint] = []
+    for stage in recipe.stages[:number]:
+        if stage.name not in there:
+            raise ValueError(
+                f"{path} has no stage '{stage.name}' (it has {', '.join(there) or 'none'}), on "
+                "which the stages that are to be trained may stand; train that too"
+            )
+        _expect_fit(stage, request, there[stage.name], tuple(stage.players))
+        earlier.append(there[stage.name])
+    return tuple(earlier)
 
 
 def _expect_fit(

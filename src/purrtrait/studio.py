@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from purrtrait import config
+from purrtrait import config, wrapping
 from purrtrait.datasets import manifest
 from purrtrait.datasets.pack import Pack
 from purrtrait.images import sheet
@@ -48,6 +49,12 @@ def placed(out: Path | None, name: str) -> Iterator[Path]:
             with suppress(OSError):  # it holds something by now
                 folder.rmdir()
         raise
+
+
+def opened(folder: Path, device: torch.device, members: int | None, until: int | None) -> Model:
+    """The sampler in a folder, whole or in part: ``members`` and ``until`` as in a bundle."""
+    sampler = bundle.load(folder, device, members, until)
+    return Model(sampler, bundle.describe(folder), device)
 
 
 def draw(
@@ -113,12 +120,14 @@ def _pack(pack: Pack) -> dict[str, Any]:
 
 def _run(run: runs.Run) -> dict[str, Any]:
     recipe = config.read(run.path / runs.RECIPE)
-    last, best = run.latest(), run.best()
-    asked = run.request()
+    last, best, asked = run.latest(), run.best(), run.request()
+    found = run.latest_of_each()
     facts: dict[str, Any] = {
         "kind": "run",
         "recipe": f"{recipe.name}: {recipe.summary}",
         "budgets": {stage.name: stage.budget for stage in recipe.stages},
+        "trained": {name: one.images_seen for name, one in found.items()},
+        "stale": wrapping.stale(run),
         "data": asked["data"],
         "seed": asked["seed"],
         "device": asked["device"],

@@ -42,6 +42,23 @@ What comes out looks like the training pictures and shares their biases and thei
 """
 
 
+def stale(run: Run) -> dict[str, str]:
+    """The stages of a run that no longer fit what they stand on, each with the reason."""
+    because = checkpoint.stale(run.latest_of_each())
+    return {name: f"'{source}' was trained anew since" for name, source in because.items()}
+
+
+def warnings(path: Path) -> list[str]:
+    """What one should know before drawing with what lies there: which stages of a run are stale."""
+    if not (path / runs.REQUEST).is_file():
+        return []
+    return [
+        f"stage '{name}' is stale: {why}. It still draws on what it was trained with; "
+        f"`purrtrait resume {path}` trains it again"
+        for name, why in stale(Run(path)).items()
+    ]
+
+
 def checkpoint_folder(path: Path) -> Path:
     """The checkpoint that a path means: itself, or the last whole one of a run."""
     if (path / checkpoint.FACTS).is_file():
@@ -100,7 +117,7 @@ def wrap(run: Run, finished: bool) -> None:
     if last is None:
         return
     recipe = config.read(run.path / runs.RECIPE)
-    if finished:
+    if finished and bundle.describe(last.path)["stages"]:
         bundle.write(run.path / "bundle", last.path, card(recipe, last))
     if any(run.previews.glob("*.png")):
         film(run)
@@ -169,7 +186,7 @@ def facts(run: Run, last: Checkpoint) -> dict[str, str]:
     asked, now = run.request(), last.facts["now"]
     moves = ", ".join(f"{player} {count:,}" for player, count in now["moves"].items())
     best = run.best()
-    judged = f"Frechet distance {best.score:.0f} to held-out pictures" if best else ""
+    judged = f"{record.BEST[best.judged_by]} {best.score:.3g}" if best else ""
     return {
         "real pictures seen": f"{now['images_seen']:,} ({now['round']} times round the pack)",
         "steps": f"{now['steps']:,}",

@@ -11,8 +11,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import purrtrait
+import stacked
 from helpers import TINY, files
 from purrtrait.datasets.pack import Pack
+from purrtrait.networks.chain import Chain, ConvolvingRetoucher, DenseRetoucher
+from purrtrait.networks.dense import DenseGenerator
 from purrtrait.sampling import bundle
 from purrtrait.sampling.latents import latents
 from purrtrait.training.run import Run
@@ -107,7 +110,7 @@ def test_an_unknown_network_is_named(copy: Path) -> None:
     stages = bundle.describe(copy)["stages"]
     stages[0]["drawer"]["name"] = "vast"
     respeak(copy, stages=stages)
-    with pytest.raises(ValueError, match=r"'vast'.*it knows dcgan"):
+    with pytest.raises(ValueError, match=r"'vast'.*it knows .*dcgan"):
         bundle.load(copy)
 
 
@@ -140,3 +143,58 @@ def test_missing_files_are_named(copy: Path) -> None:
     (copy / bundle.DESCRIPTION).unlink()
     with pytest.raises(ValueError, match=r"sampler\.json"):
         bundle.load(copy)
+
+
+def chained() -> tuple[Chain, dict[str, Any], dict[str, torch.Tensor]]:
+    """A chain of three for pictures of 6 px, what sampler.json says of it, and its weights."""
+    shape = {"size": 6, "channels": 3}
+    said = {
+        "name": "base",
+        "prefix": "base/",
+        "level": {"name": "whole", "options": {"size": 12, "pixels": 6}},
+        "drawer": {"name": "dense", "options": {**shape, "latent": 5, "width": 8}},
+        "retouchers": [
+            {"name": "convolving", "options": {**shape, "width": 4}},
+            {"name": "dense", "options": {**shape, "width": 8}},
+        ],
+    }
+    torch.manual_seed(0)
+    second = ConvolvingRetoucher(6, 3, 4)
+    chain = Chain(DenseGenerator(6, 3, 5, 8), [second, DenseRetoucher(6, 3, 8)])
+    return chain, said, {f"base/{name}": value for name, value in chain.state_dict().items()}
+
+
+@pytest.mark.parametrize(("members", "retouchers"), [(None, 2), (3, 2), (2, 1), (1, 0)])
+def test_the_first_members_of_a_chain_draw(members: int | None, retouchers: int) -> None:
+    chain, said, weights = chained()
+    sampler = bundle.join([said], weights, torch.device("cpu"), members)
+    assert sampler is not None
+    z = latents(3, sampler.latent_size, sampler.prior, 0)
+    with torch.no_grad():
+        assert torch.allclose(sampler(z), chain.until(retouchers, z), atol=1e-6)
+
+
+def test_a_chain_has_no_more_members_than_it_has() -> None:
+    _, said, weights = chained()
+    with pytest.raises(ValueError, match=r"generator 4 of a chain.*'base' has only 3"):
+        bundle.join([said], weights, torch.device("cpu"), 4)
+    with pytest.raises(ValueError, match=r"holds a retoucher 'vast'.*it knows .*convolving"):
+        bundle.join(
+            [{**said, "retouchers": [{"name": "vast", "options": {}}]}],
+            weights,
+            torch.device("cpu"),
+        )
+
+
+def test_a_pyramid_is_opened_stage_by_stage_or_in_part(kittens: Pack) -> None:
+    whole = stacked.trained(kittens).path / "bundle"
+    sizes = [
+        sampler(latents(1, sampler.latent_size, sampler.prior, 0)).shape[-1]
+        for sampler in bundle.pyramid(whole, torch.device("cpu"))
+    ]
+    assert sizes == stacked.SIZES
+    for size in sizes:
+        part = bundle.load(whole, until=size)
+        assert part(latents(1, part.latent_size, part.prior, 0)).shape[-1] == size
+    with pytest.raises(ValueError, match="no stage draws portraits of 7 px; expected one of 8"):
+        bundle.load(whole, until=7)

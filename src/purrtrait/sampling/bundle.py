@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from purrtrait.networks import GENERATORS
+from purrtrait.networks import GENERATORS, RETOUCHERS
 from purrtrait.networks.blocks import channels_last
+from purrtrait.networks.chain import Chain
 from purrtrait.sampling import LEVELS
-from purrtrait.types import Generator, Sampler
+from purrtrait.types import Generator, Level, Sampler
 
 SCHEMA = 1
 MODEL = "model.safetensors"
@@ -25,13 +26,18 @@ CARD = "README.md"
 
 def build(described: Mapping[str, Any]) -> Generator:
     """A generator from its name and options in sampler.json; ValueError if it is unknown."""
+    made: Generator = _made("generator", GENERATORS, described)
+    return made
+
+
+def _made(kind: str, table: Mapping[str, Callable[..., Any]], described: Mapping[str, Any]) -> Any:
     name = described["name"]
-    if name not in GENERATORS:
+    if name not in table:
         raise ValueError(
-            f"the bundle holds a generator '{name}', which this version does not know (it knows "
-            f"{', '.join(GENERATORS)}); install the version that wrote it or a later one"
+            f"the bundle holds a {kind} '{name}', which this version does not know (it knows "
+            f"{', '.join(table)}); install the version that wrote it or a later one"
         )
-    return GENERATORS[name](**described["options"])
+    return table[name](**described["options"])
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -51,36 +57,102 @@ def describe(path: Path) -> dict[str, Any]:
     return said
 
 
-def load(path: Path, device: torch.device = torch.device("cpu")) -> Sampler:
-    """The sampler of a bundle or checkpoint folder, in evaluation mode, weights channels-last."""
+def load(
+    path: Path,
+    device: torch.device = torch.device("cpu"),
+    members: int | None = None,
+    until: int | None = None,
+) -> Sampler:
+    """The sampler of a bundle or checkpoint folder, as ``pyramid`` makes it, whole or in part."""
+    return pyramid(path, device, members, until)[-1]
+
+
+def pyramid(
+    path: Path, device: torch.device, members: int | None = None, until: int | None = None
+) -> list[Sampler]:
+    """The samplers of a bundle or checkpoint folder, stage on stage, in evaluation mode.
+
+    ``members`` says how many of the generators that were trained in a chain draw (None: all), and
+    ``until`` the size in pixels of the last stage (None: all stages). Weights are channels-last.
+    """
     said = describe(path)
     try:
         weights = load_file(path / MODEL)
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path / MODEL} cannot be read as safetensors: {error}") from None
     try:
-        sampler = join(said["stages"], weights, device)
+        stages = _until(said["stages"], until)
+        made = samplers(stages, weights, device, members)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{path / DESCRIPTION} does not describe a sampler ({error!r}); it is damaged, or was "
             "written by another version"
         ) from None
-    assert sampler is not None, "sampler.json lists at least one stage"
-    return sampler
+    if not made:
+        raise ValueError(
+            f"{path} holds no stage that draws portraits; train on with `purrtrait resume`, or "
+            "name a later checkpoint"
+        )
+    return made
+
+
+def _until(stages: Sequence[Mapping[str, Any]], size: int | None) -> Sequence[Mapping[str, Any]]:
+    """The stages up to the first that draws portraits of a size; ValueError if none does."""
+    sizes = [_level(stage).size for stage in stages]
+    if size is None:
+        return stages
+    if size not in sizes:
+        known = ", ".join(map(str, sizes))
+        raise ValueError(f"no stage draws portraits of {size} px; expected one of {known}")
+    return stages[: sizes.index(size) + 1]
 
 
 def join(
-    stages: Sequence[Mapping[str, Any]], weights: Mapping[str, torch.Tensor], device: torch.device
+    stages: Sequence[Mapping[str, Any]],
+    weights: Mapping[str, torch.Tensor],
+    device: torch.device,
+    members: int | None = None,
 ) -> Sampler | None:
     """The sampler of the pyramid that these stages make, one on top of the other; None for none."""
-    sampler: Sampler | None = None
+    return next(reversed(samplers(stages, weights, device, members)), None)
+
+
+def samplers(
+    stages: Sequence[Mapping[str, Any]],
+    weights: Mapping[str, torch.Tensor],
+    device: torch.device,
+    members: int | None = None,
+) -> list[Sampler]:
+    """The samplers of the pyramid up to each of these stages.
+
+    ``members`` of the lowest stage's generators draw, if they were trained in a chain (None: all).
+    """
+    made: list[Sampler] = []
     for stage in stages:
-        drawer = build(stage["drawer"])
-        fill(drawer, weights, stage["prefix"])
+        drawer = _drawer(stage, weights, None if made else members)
         channels_last(drawer.to(device)).eval().requires_grad_(False)
-        level = LEVELS[stage["level"]["name"]](**stage["level"]["options"])
-        sampler = level.join(drawer, sampler)
-    return sampler
+        made.append(_level(stage).join(drawer, made[-1] if made else None))
+    return made
+
+
+def _level(stage: Mapping[str, Any]) -> Level:
+    return LEVELS[stage["level"]["name"]](**stage["level"]["options"])
+
+
+def _drawer(
+    stage: Mapping[str, Any], weights: Mapping[str, torch.Tensor], members: int | None
+) -> Generator:
+    """What draws in a stage, with its weights: a generator, or the first members of a chain."""
+    generator = build(stage["drawer"])
+    others = [_made("retoucher", RETOUCHERS, one) for one in stage.get("retouchers", ())]
+    if members is not None and members > 1 + len(others):
+        raise ValueError(
+            f"generator {members} of a chain is asked for, but stage '{stage['name']}' has only "
+            f"{1 + len(others)}; name one that it has, or none for all"
+        )
+    whole = Chain(generator, others) if others else generator
+    fill(whole, weights, stage["prefix"])
+    return whole if members is None else Chain(generator, others[: members - 1])
 
 
 def fill(module: nn.Module, weights: Mapping[str, torch.Tensor], prefix: str) -> None:

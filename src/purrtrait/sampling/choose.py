@@ -1,0 +1,56 @@
+"""Best of k: a refiner draws several details for a portrait, and its critic chooses one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from purrtrait.sampling.latents import converted
+from purrtrait.sampling.levels import Refined
+from purrtrait.types import Draw, Images, Latents, Logits, Prior
+
+Judge: TypeAlias = Callable[[Images], Logits]
+
+AT_ONCE = 64  # refinements: at 32 px the widest refiner's maps take 130 MB
+
+
+def indifferent(portraits: Images) -> Logits:
+    """Verdicts (B,) of nobody: the first of several portraits stays."""
+    return portraits.new_zeros(len(portraits))
+
+
+def candidates(
+    own: Latents, prior: Prior, k: int, draws: Sequence[Draw], temperature: float = 1.0
+) -> Tensor:
+    """``k`` rows of latents for each portrait, (B, k, F), of which its ``own`` (B, F) is the first.
+
+    The others come from a draw for each portrait, and are multiplied by ``temperature``. Candidate
+    j of a portrait depends on its draw and j alone: a larger k adds to those of a smaller one.
+    """
+    more = [draw.prior(prior, (k - 1, own.shape[1]), "candidates") for draw in draws]
+    return torch.cat([own[:, None], temperature * torch.stack(more)], 1)
+
+
+@torch.no_grad()
+def best_of(refined: Refined, judge: Judge, portraits: Images, latents: Tensor) -> Images:
+    """Smaller portraits (B, C, S, S), each refined as its judge likes best: (B, C, F, F).
+
+    ``latents`` (B, k, N) are k times the refiner's own part of a latent row for each portrait, in
+    the prior of the whole sampler; of equal verdicts the first counts. Memory is bounded: so many
+    are refined at a time.
+    """
+    rows = max(1, AT_ONCE // latents.shape[1])
+    parts = zip(portraits.split(rows), latents.split(rows), strict=True)
+    return torch.cat([_favourites(refined, judge, *part) for part in parts])
+
+
+def _favourites(refined: Refined, judge: Judge, portraits: Images, latents: Tensor) -> Images:
+    count, k, _ = latents.shape
+    noise = converted(latents.flatten(0, 1), refined.prior, refined.drawer.prior)
+    drawn = refined.refine(portraits.repeat_interleave(k, 0), noise)  # (B * k, C, F, F)
+    best = judge(drawn).view(count, k).argmax(1)
+    favourites: Images = drawn.unflatten(0, (count, k))[torch.arange(count), best]
+    return favourites

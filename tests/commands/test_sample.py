@@ -1,0 +1,201 @@
+"""The command `sample` draws plainly or lets the critics choose, a whole pyramid or a part."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import stacked
+from helpers import files
+from purrtrait import face, model
+from purrtrait.__main__ import run
+from purrtrait.datasets.pack import Pack
+
+FEW = ["--drawn", "10", "--keep", "4", "--refine-k", "2"]
+
+
+@pytest.fixture
+def pyramid(kittens: Pack) -> Path:
+    return stacked.trained(kittens).path
+
+
+def call(capsys: pytest.CaptureFixture[str], *words: object) -> dict[str, Any]:
+    """What a command that goes well prints as JSON."""
+    capsys.readouterr()
+    assert run([str(word) for word in ("sample", *words, "--json")]) == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *words: object) -> str:
+    """What a command that cannot be done says."""
+    capsys.readouterr()
+    assert run([str(word) for word in ("sample", *words)]) == 2
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    assert not Path("samples").exists()
+    return said
+
+
+@pytest.mark.parametrize(
+    ("words", "judged"),
+    [
+        ([], True),
+        (["--keep", "4"], True),
+        (["--count", "2"], False),
+        (["--grid", "0.5"], False),
+        (["--no-judge"], False),
+    ],
+)
+def test_critics_choose_of_a_pyramid_unless_another_way_is_asked_for(
+    words: list[str], judged: bool, pyramid: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = call(capsys, pyramid, *words, *(FEW if judged and not words else []))
+    assert ("verdicts" in found) == judged
+    assert ("grid" in found) != judged
+    for name in found.keys() - {"folder"}:
+        assert Path(found[name]).is_file()
+
+
+def test_of_a_single_stage_they_choose_if_asked(
+    pyramid: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = pyramid / "checkpoints" / "base-000000016"
+    assert "grid" in call(capsys, base, "--count", 2)
+    found = call(capsys, base, "--judged", *FEW, "--neighbours", "--runs", 2)
+    kinds = ["random10", "trainset_s1", "best", "worst", "random"]
+    runs = ("0001", "0002")
+    expected = {f"{kind}_{number}_base.jpg" for kind in kinds for number in runs}
+    expected |= {f"verdicts_{number}.csv" for number in runs}
+    expected |= {f"best_{number}_neighbours_base.jpg" for number in runs}
+    assert files(Path(found["folder"])) == expected
+    assert found["best"].endswith("best_0001_base.jpg")
+
+
+def test_until_stops_at_a_stage(pyramid: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = call(capsys, pyramid, "--until", 12, *FEW)
+    assert found["best"].endswith("best_0001_c2f_12.jpg")
+    assert not list(Path(found["folder"]).glob("*16*"))
+    plain = call(capsys, pyramid, "--until", 8, "--count", 3, "--seed", 4)
+    with Image.open(Path(plain["folder"]) / "portrait-2.png") as picture:
+        drawn = np.asarray(picture)
+    whole = model.load(pyramid, "cpu")
+    base = model.load(pyramid / "checkpoints" / "base-000000016", "cpu")
+    assert (drawn == base.draw(base.latents(3, 4))[2]).all()
+    assert drawn.shape == (8, 8, 3)
+    assert whole.sample(1).shape == (1, 16, 16, 3)
+
+
+def test_the_same_seed_gives_the_same_files(
+    pyramid: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = [Path(call(capsys, pyramid, *FEW, "--seed", seed)["folder"]) for seed in (1, 1, 2)]
+    first, again, other = (
+        {name: (folder / name).read_bytes() for name in files(folder)} for folder in folders
+    )
+    assert first == again
+    assert first.keys() == other.keys()
+    assert all(first[name] != other[name] for name in first)
+
+
+def test_a_larger_k_changes_what_is_chosen(
+    pyramid: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, ten = (
+        Path(call(capsys, pyramid, "--drawn", 10, "--keep", 4, "--refine-k", k)["folder"])
+        for k in (1, 10)
+    )
+    assert (one / "best_0001_base.jpg").read_bytes() == (ten / "best_0001_base.jpg").read_bytes()
+    for name in ("best_0001_c2f_12.jpg", "best_0001_c2f_16.jpg", "trainset_s4_c2f_12_0001.jpg"):
+        assert (one / name).read_bytes() != (ten / name).read_bytes()
+
+
+def test_a_stale_pyramid_is_said_and_judged_by_its_own_critics(
+    kittens: Pack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = stacked.copy(stacked.trained(kittens), tmp_path)
+    before = Path(call(capsys, own.path, *FEW)["verdicts"]).read_text()
+    face.resume(own.path, stages=["base"], again=["base"], settings={"base.lr": "2e-3"})
+    assert run(["sample", str(own.path), *FEW, "--out", "stale"]) == 0
+    assert "stage 'refine-12' is stale" in capsys.readouterr().err
+    assert Path("stale/verdicts_0001.csv").read_text() == before
+    shutil.rmtree(own.path / "replaced")
+    shutil.rmtree("samples")
+    assert "the critic that judges stage 'base' is gone" in refusal(capsys, own.path)
+    assert "grid" in call(capsys, own.path, "--no-judge")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--count", 3, "--keep", 4], "--count draws without a judge, --keep with the critics"),
+        (["--no-judge", "--neighbours"], "--no-judge draws without a judge"),
+        (["--grid", "1", "--judged"], "expected only one of the two"),
+        (["--keep", 2000], "no more than are drawn"),
+        (["--keep", 0], "x>=1"),
+        (["--until", 9], "expected one of 8, 12, 16"),
+        (["--until", 9, "--count", 2], "expected one of 8, 12, 16"),
+        (["--generator", "g2"], "generator 2 of a chain is asked for, but stage 'base' has only 1"),
+        (["--generator", "g4"], "'g4' is not one of"),
+        (["--against", "nowhere"], "nowhere"),
+        (["--temperature", -1], "expected a number from 0"),
+    ],
+)
+def test_what_cannot_be_done_is_said(
+    words: list[object], said: str, pyramid: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert said in refusal(capsys, pyramid, *words)
+
+
+def test_a_bundle_has_nobody_to_judge(pyramid: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "grid" in call(capsys, pyramid / "bundle", "--count", 2, "--out", "plain")
+    assert "is a bundle, which has no critic" in refusal(capsys, pyramid / "bundle", "--judged")
+
+
+CHAINED = """
+summary = "three generators in a chain"
+source = "a test"
+
+[[stages]]
+batch = 8
+budget = 8
+objective = { name = "chained", game = "non-saturating" }
+"""
+PLAYER = """
+[stages.players.{name}]
+network = {network}
+optimiser = "adam"
+lr = 1e-3
+"""
+PLAYERS = {
+    "generator": '{ name = "dense", latent = 6, width = 16 }',
+    "second": '{ name = "convolving", width = 4 }',
+    "third": '{ name = "dense", width = 16 }',
+    "critic": '{ name = "refiner", width = 4 }',
+}
+
+
+def test_the_first_of_a_chain_draw(
+    kittens: Pack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "chained.toml"
+    players = "".join(PLAYER.format(name=k, network=v) for k, v in PLAYERS.items())
+    recipe.write_text(CHAINED + players, encoding="utf-8")
+    upkeep = {"previews": 0, "tensorboard": False, "score_samples": 0}
+    made = face.train(str(recipe), kittens.path, seed=1, device="cpu", upkeep=upkeep).run
+    grids = [
+        Path(call(capsys, made, "--count", 4, *words)["grid"]).read_bytes()
+        for words in ([], ["--generator", "g3"], ["--generator", "g2"], ["--generator", "g1"])
+    ]
+    assert grids[0] == grids[1]
+    assert len(set(grids)) == 3
+    for name in ("g1", "g3"):
+        call(capsys, made, "--judged", *FEW, "--generator", name, "--out", name)
+    one, three = (Path(name, "random10_0001_base.jpg").read_bytes() for name in ("g1", "g3"))
+    assert one != three
