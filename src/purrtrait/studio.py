@@ -14,10 +14,12 @@ from purrtrait import config, wrapping
 from purrtrait.datasets import manifest
 from purrtrait.datasets.pack import Pack
 from purrtrait.images import sheet
+from purrtrait.images.resize import to_images, to_uint8
 from purrtrait.model import Model
 from purrtrait.sampling import bundle
 from purrtrait.training import checkpoint
 from purrtrait.training import run as runs
+from purrtrait.types import Retoucher
 
 COLUMNS = 8  # portraits in a strip of one temperature
 
@@ -77,6 +79,24 @@ def draw(
         columns = min(count, COLUMNS)
         rows = [_row(model, columns, seed, warmth) for warmth in temperatures]
         sheet.write_png(made["strip"], np.concatenate(rows))
+    return made
+
+
+def cleaned(
+    model: Model,
+    out: Path,
+    count: int,
+    seed: int,
+    temperature: float,
+    cleaners: Sequence[Retoucher],
+) -> dict[str, Path]:
+    """Write grids of the same portraits, cleaned once, and again by each further network."""
+    images = to_images(model.sample(count, seed=seed, temperature=temperature)).to(model.device)
+    made: dict[str, Path] = {}
+    for number, cleaner in enumerate(cleaners, 1):
+        images = cleaner(images)
+        made[f"cleaned {number}"] = out / f"grid-cleaned-{number}.png"
+        sheet.write_png(made[f"cleaned {number}"], sheet.grid(to_uint8(images)))
     return made
 
 

@@ -199,3 +199,23 @@ def test_the_first_of_a_chain_draw(
         call(capsys, made, "--judged", *FEW, "--generator", name, "--out", name)
     one, three = (Path(name, "random10_0001_base.jpg").read_bytes() for name in ("g1", "g3"))
     assert one != three
+
+
+def test_portraits_are_shown_cleaned_too(
+    kittens: Pack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    upkeep = {"previews": 0, "tensorboard": False, "score_samples": 0}
+    asked: dict[str, Any] = {"seed": 1, "device": "cpu", "upkeep": upkeep}
+    small = {"pixels": "0", "batch": "8", "budget": "8", "network.width": "8"}
+    drawer = face.train("dcgan", kittens.path, settings=small, **asked).run
+    del small["network.width"]
+    cleaner = face.train("denoiser", kittens.path, settings=small, **asked).run
+    made = call(capsys, drawer, "--count", 4, "--denoise", cleaner, "--out", "drawn")
+    names = ("grid", "cleaned 1", "cleaned 2")
+    grids = [np.asarray(Image.open(made[name])) for name in names]
+    assert len({grid.shape for grid in grids}) == 1
+    assert len({grid.tobytes() for grid in grids}) == 3
+    assert "is no run of a denoiser" in refusal(capsys, drawer, "--denoise", drawer)
+    tiny = face.train("denoiser", kittens.path, settings={**small, "pixels": "8"}, **asked).run
+    said = refusal(capsys, drawer, "--denoise", tiny)
+    assert "cleans pictures of 8 px with 3 channels, but portraits of 16 px" in said

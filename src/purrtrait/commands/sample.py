@@ -13,7 +13,7 @@ from purrtrait import arguments
 from purrtrait.commands.common import device_option, json_option, show
 
 # The options that make sense in one of the two ways only; asking for one asks for its way.
-PLAIN = {"count": "--count", "temperatures": "--grid"}
+PLAIN = {"count": "--count", "temperatures": "--grid", "denoise": "--denoise"}
 JUDGED = {
     "drawn": "--drawn",
     "keep": "--keep",
@@ -32,6 +32,7 @@ SHOWN = 16  # of the best stand beside their neighbours
 @click.option("--seed", default=0, help="The same seed gives the same portraits.")
 @click.option("--temperature", default=1.0, help="Below 1 more alike, above 1 more daring.")
 @click.option("--grid", "temperatures", help="Temperatures such as 0.4,0.7,1,1.3: a strip of each.")
+@click.option("--denoise", metavar="RUN", help="Show them cleaned by this run's denoiser too.")
 @click.option("--best", is_flag=True, help="Draw with a run's best checkpoint, not its last.")
 @click.option(
     "--generator", type=click.Choice(list(MEMBERS)), help="Up to which of a chain draws the base."
@@ -112,13 +113,18 @@ def _plain(
     path: Path, folder: Path, out: Path | None, asked: Mapping[str, Any]
 ) -> Mapping[str, object]:
     """Single portraits and their grid, and a strip for each temperature."""
-    from purrtrait import machine, studio
+    from purrtrait import critics, machine, studio
 
     rows = arguments.temperatures(asked["temperatures"])
     where = machine.device(asked["device"] or "auto")
     model = studio.opened(folder, where, MEMBERS.get(asked["generator"]), asked["until"])
+    cleaners = critics.denoisers(Path(asked["denoise"]), model) if asked["denoise"] else []
     with studio.placed(out, path.resolve().name) as place:
-        return studio.draw(model, place, asked["count"], asked["seed"], asked["temperature"], rows)
+        seed, warmth = asked["seed"], asked["temperature"]
+        made = studio.draw(model, place, asked["count"], seed, warmth, rows)
+        if cleaners:
+            made |= studio.cleaned(model, place, asked["count"], seed, warmth, cleaners)
+        return made
 
 
 def _judged(
