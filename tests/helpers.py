@@ -24,10 +24,13 @@ TINY = {"pixels": "0", "batch": "8", "network.width": "8"}
 
 def recipe(name: str, settings: Mapping[str, str] | None = None) -> Recipe:
     """A shipped recipe, made small enough for a test; all its stages at 16 px."""
-    found = options.find(name)
-    known = {**TINY, "coarse": "16"}
-    tiny = {key: text for key, text in known.items() if options.has(found, key)}
-    return options.override(found, {**tiny, **(settings or {})})[0]
+    return options.override(options.find(name), {**tiny(name), **(settings or {})})[0]
+
+
+def tiny(name: str) -> dict[str, str]:
+    """What makes a shipped recipe small enough for a test, as far as it has such options."""
+    found, known = options.find(name), {**TINY, "coarse": "16"}
+    return {key: text for key, text in known.items() if options.has(found, key)}
 
 
 def state(

@@ -71,14 +71,6 @@ def test_one_latent_row_is_one_portrait_of_the_whole_pyramid(whole: Run) -> None
     assert (purrtrait.load(whole.path / "bundle").sample(3, seed=5) == few).all()
 
 
-def test_the_base_is_not_moved_by_the_refiner(whole: Run) -> None:
-    found = whole.latest_of_each()
-    under = checkpoint.under(found["refine-32"].average(), "base/")
-    own = checkpoint.under(found["base"].average(), "base/")
-    assert under.keys() == own.keys()
-    assert all(torch.equal(under[name], own[name]) for name in own)
-
-
 @pytest.mark.parametrize("stop", [(stage, images) for stage in STAGES for images in (24, 64)])
 def test_stopped_in_any_stage_it_ends_in_the_same_bits(
     stop: tuple[str, int], whole: Run, kittens: Pack, tmp_path: Path
@@ -112,7 +104,7 @@ def test_only_what_stands_on_a_changed_stage_is_trained_again(run: Run) -> None:
     before, sample = weights(run), purrtrait.sample(run.path, 2)
     face.resume(run.path, stages=["base"], again=["base"], settings={"base.lr": "2e-3"})
     stale = studio.inspect(run.path)["stale"]
-    assert stale == {"refine-32": "'base' was trained anew since"}
+    assert stale == {"refine-32": "'base', on which it stands, is stale, gone or another one now"}
     # What the refiner knows is kept with it: it still draws on the base of its training.
     assert (purrtrait.sample(run.path, 2) == sample).all()
     assert (run.path / "replaced" / "base-01" / "base-000000064").is_dir()
@@ -146,8 +138,12 @@ def test_some_stages_now_and_the_others_later(whole: Run, kittens: Pack, tmp_pat
     part = train(kittens, runs_folder=tmp_path, stages=["base"])
     assert list(part.latest_of_each()) == ["base"]
     assert purrtrait.sample(part.path, 1).shape == (1, 8, 8, 3)
+    base = weights(part)["base"]
     face.resume(part.path)
     assert weights(part) == weights(whole)
+    last = part.latest()
+    assert last is not None
+    assert checkpoint.fingerprint(last.average(), "base/") == base  # the refiner moved nothing
 
 
 def test_a_refiner_on_the_base_of_another_run(whole: Run, kittens: Pack, tmp_path: Path) -> None:
@@ -155,6 +151,10 @@ def test_a_refiner_on_the_base_of_another_run(whole: Run, kittens: Pack, tmp_pat
     other = train(kittens, **asked)
     assert weights(other) == weights(whole)
     assert {stage for stage, _ in seen(other)} == {"refine-32"}
+    # What was taken over stays as it is, though its recipe there may have ended earlier.
+    face.resume(other.path, settings={"base.budget": "80"})
+    assert weights(other) == weights(whole)
+    assert face.resume(other.path).images_seen == 64
 
 
 def test_a_base_of_another_colour_is_refused(
@@ -171,8 +171,45 @@ def test_stages_that_are_not_there_are_named(run: Run, kittens: Pack, tmp_path: 
         face.resume(run.path, again=["bse"])
     with pytest.raises(ValueError, match="expected one of base, refine-32"):
         train(kittens, runs_folder=tmp_path, first="refine")
+    with pytest.raises(ValueError, match=r"no stage 'nonsense'"):
+        train(kittens, runs_folder=tmp_path / "no", stages=["nonsense"], start_from=run.path)
     with pytest.raises(ValueError, match="stands on stage 'base', which was not trained yet"):
-        train(kittens, runs_folder=tmp_path, stages=["refine-32"])
+        train(kittens, runs_folder=tmp_path / "no", stages=["refine-32"])
+    with pytest.raises(ValueError, match="only refine-32 shall be trained"):
+        face.resume(run.path, stages=["refine-32"], again=["base"])
+    assert not (tmp_path / "no").exists()  # all this is said before anything is made
+
+
+def test_nothing_is_set_aside_for_what_cannot_be_trained(run: Run) -> None:
+    before = sorted(run.path.rglob("*"))
+    with pytest.raises(ValueError, match="do not fit"):
+        face.resume(run.path, again=["refine-32"], settings={"base.critic.width": "4"})
+    assert sorted(run.path.rglob("*")) == before
+
+
+def test_a_stage_that_begins_anew_may_have_other_networks(run: Run) -> None:
+    face.resume(run.path, again=["base"], settings={"base.generator.network.width": "4"})
+    assert studio.inspect(run.path)["stale"] == {}
+    assert set(run.latest_of_each()) == set(STAGES)
+
+
+def test_half_a_line_of_a_kill_harms_nobody(run: Run) -> None:
+    with run.scores.open("a", encoding="utf-8") as file:
+        file.write('{"stage": "refine-32", "ima')
+    face.resume(run.path, again=["refine-32"])
+    rows = run.rows(run.path / "replaced" / "refine-32-01" / "scores.jsonl")
+    assert [row["images_seen"] for row in rows] == list(range(8, 72, 8))
+    assert sorted(seen(run)) == sorted(set(seen(run)))
+
+
+def test_a_stage_whose_base_is_gone_is_stale(run: Run) -> None:
+    run.set_aside("base")
+    assert set(studio.inspect(run.path)["stale"]) == {"refine-32"}
+
+
+def test_what_comes_too_late_is_said(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    face.resume(run.path, settings={"base.lr": "5e-2"})
+    assert "'base' is finished, so that base.players.generator.lr" in caplog.text
 
 
 def test_a_damaged_stage_is_taken_from_the_checkpoint_before(run: Run) -> None:

@@ -241,9 +241,9 @@ def _ended(outcome: Outcome, as_json: bool) -> None:
         "finished": outcome.finished,
         **{name: str(run / file) for name, file in _RESULTS.items() if (run / file).exists()},
     }
-    grids = sorted((run / "previews").glob("*.png"))
+    grids = list((run / "previews").glob("*.png"))
     if grids:
-        made["grid"] = str(grids[-1])
+        made["grid"] = str(max(grids, key=lambda grid: grid.stat().st_mtime_ns))
     if machine.first():
         show(made, as_json)
         if not outcome.finished:

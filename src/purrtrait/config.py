@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 FEWEST_SAMPLES = 16  # that can be scored while training
 
@@ -203,15 +211,29 @@ def read(path: Path) -> Recipe:
     A file that says ``extends = "NAME"`` has the stages of that shipped recipe, in their order,
     but for those that it says itself; stages of other names come after them.
     """
+    return parse({"name": path.stem} | _whole(path), str(path))
+
+
+def _whole(path: Path, *below: Path) -> dict[str, Any]:
+    """What a file says, and of its stages what those that it extends say."""
     data = _plain(path)
     if "extends" not in data:
-        return parse({"name": path.stem} | data, str(path))
+        return data
     known, base = shipped(), str(data.pop("extends"))
-    if base not in known or known[base] == path:
-        raise ValueError(f"{path} extends '{base}'; expected a recipe of {', '.join(known)}")
-    own = {stage.get("name", "base"): stage for stage in data.get("stages", [])}
-    under = {stage.get("name", "base"): stage for stage in _plain(known[base])["stages"]}
-    return parse({"name": path.stem} | data | {"stages": [*(under | own).values()]}, str(path))
+    if base not in known or known[base] in (path, *below):
+        raise ValueError(f"{path} extends '{base}'; expected another recipe of {', '.join(known)}")
+    own = _stages(data.get("stages", []), path)
+    named = {stage.name: stage for stage in own}
+    under = {one.name: one for one in _stages(_whole(known[base], path, *below)["stages"], path)}
+    # Two of one name are left as they are, for whoever checks the whole to refuse them.
+    return data | {"stages": [*(under | named).values()] if len(named) == len(own) else own}
+
+
+def _stages(data: Any, path: Path) -> list[Stage]:
+    try:
+        return TypeAdapter(list[Stage]).validate_python(data)
+    except ValidationError as error:
+        raise complain(error, str(path)) from None
 
 
 def _plain(path: Path) -> dict[str, Any]:

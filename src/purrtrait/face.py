@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from purrtrait import config, judging, machine, trainer, wrapping
 from purrtrait.assemble import arithmetic, build, options
 from purrtrait.assemble.place import Request
+from purrtrait.assemble.plan import Plan, Source
 from purrtrait.config import Recipe, Stage, Upkeep
 from purrtrait.datasets import manifest
 from purrtrait.datasets.pack import Pack
@@ -22,7 +23,7 @@ from purrtrait.evaluation.judgement import Judgement
 from purrtrait.evaluation.reference import Report, silent
 from purrtrait.model import Model, PathLike, load
 from purrtrait.preparing import prepare
-from purrtrait.trainer import Outcome, Plan, Source, Watch
+from purrtrait.trainer import Outcome, Watch
 from purrtrait.training import checkpoint
 from purrtrait.training import run as runs
 from purrtrait.training.checkpoint import Checkpoint
@@ -136,9 +137,12 @@ def resume(
         raise ValueError(
             f"--budget {budget}: the run has seen {last.images_seen} images already; expected more"
         )
+    found = there.latest_of_each()
     for stage in changed.stages:
-        if done and last and last.stage == stage.name:
-            _expect_fit(stage, request, last, tuple(stage.players))
+        mine = found.get(stage.name)
+        kept = mine and stage.name not in again and not checkpoint.moved(mine, found)
+        if done and mine and kept:
+            _expect_fit(stage, request, mine, tuple(stage.players))
     stop = Stop(seconds=minutes * 60)
     plan = Plan(tuple(stages), tuple(again))
     return _wrapped(trainer.go_on(there, changed, done, request, stop, watch, plan))
@@ -235,6 +239,12 @@ def _pack_folder(path: PathLike) -> str:
 def _chosen(recipe: Recipe, stages: Sequence[str], first: str | None) -> tuple[str, ...]:
     """The names of the stages that are to be trained; none where all are."""
     names = [stage.name for stage in recipe.stages]
+    for name in stages:
+        if name not in names:
+            raise ValueError(
+                f"the recipe '{recipe.name}' has no stage '{name}'.{nearest(name, names)} "
+                f"Its stages: {', '.join(names)}"
+            )
     if first is None:
         return tuple(stages)
     if stages or first not in names:
@@ -252,8 +262,8 @@ def _source(
         if players:
             raise ValueError("players hand weights on from another run: name it with --start-from")
         return None
-    found = checkpoint.read(wrapping.checkpoint_folder(Path(path)))
     number = next(place for place, stage in enumerate(recipe.stages) if plan.has(stage.name))
+    found = _of_stage(Path(path), recipe.stages[number].name)
     known = tuple(recipe.stages[number].players)
     for player in players:
         if player not in known:
@@ -265,6 +275,14 @@ def _source(
     if chosen:
         _expect_fit(recipe.stages[number], request, found, chosen)
     return Source(found, chosen, _earlier(Path(path), recipe, request, number))
+
+
+def _of_stage(path: Path, name: str) -> Checkpoint:
+    """The last checkpoint of a stage of that name, where there is one, or else the last of all."""
+    last = checkpoint.read(wrapping.checkpoint_folder(path))
+    if (path / runs.REQUEST).is_file():
+        return runs.Run(path).latest_of_each().get(name, last)
+    return last
 
 
 def _earlier(path: Path, recipe: Recipe, request: Request, number: int) -> tuple[Checkpoint, ...]:

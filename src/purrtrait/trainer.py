@@ -16,8 +16,9 @@ from torch import nn
 from purrtrait import config, machine
 from purrtrait.assemble import build, memory, pyramid
 from purrtrait.assemble.place import Place, Request
+from purrtrait.assemble.plan import WHOLE, Plan, Source, expect_ground
 from purrtrait.assemble.stages import session
-from purrtrait.config import Recipe
+from purrtrait.config import Recipe, Stage
 from purrtrait.datasets.batches import expect_shared
 from purrtrait.datasets.pack import Pack
 from purrtrait.training import checkpoint, cluster, record
@@ -27,39 +28,10 @@ from purrtrait.training.run import Run
 from purrtrait.training.session import Session, Stop, signals
 from purrtrait.types import Progress, Share
 from purrtrait.version import VERSION
-from purrtrait.words import nearest
 
 log = logging.getLogger(__name__)
 
 Watch: TypeAlias = Callable[[str, Progress, int], None]  # stage, progress, budget in images
-
-
-@dataclass(frozen=True)
-class Source:
-    """A run that another one begins with.
-
-    Its ``weights`` are those of ``players`` of the first stage; the ``earlier`` stages are taken
-    over as they are.
-    """
-
-    weights: Checkpoint
-    players: tuple[str, ...] = ()
-    earlier: tuple[Checkpoint, ...] = ()
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Which stages are trained (none named: all), and which of those begin anew."""
-
-    stages: tuple[str, ...] = ()
-    again: tuple[str, ...] = ()
-
-    def has(self, stage: str) -> bool:
-        """Whether a stage is to be trained."""
-        return not self.stages or stage in self.stages
-
-
-WHOLE = Plan()
 
 
 @dataclass(frozen=True)
@@ -87,6 +59,8 @@ def begin(
     pack.verify()
     with cluster.joined(device) as share:
         needed = rehearse(recipe, pack, share)
+        adopted = [found.stage for found in source.earlier] if source else []
+        expect_ground(recipe, pack, plan, adopted)
         seed = int(str(cluster.agree(request.seed)))
         request = replace(request, pack=pack.content_hash, seed=seed)
         made = "" if share.rank else str(runs.create(root, name).path)
@@ -94,8 +68,8 @@ def begin(
         place = Place(run, recipe, request, pack, share, cluster.local_device(device), needed)
         if not share.rank:
             run.describe(config.dump(recipe), asdict(request))
-            for earlier in source.earlier if source else ():
-                run.adopt(earlier)
+            for number, earlier in enumerate(source.earlier if source else ()):
+                run.adopt(earlier, number)
         cluster.wait()
         return _train(place, stop, watch, source, {}, plan)
 
@@ -124,6 +98,7 @@ def go_on(
     pack.verify()
     with cluster.joined(device) as share:
         needed = rehearse(recipe, pack, share)
+        expect_ground(recipe, pack, plan, run.latest_of_each())
         place = Place(run, recipe, request, pack, share, cluster.local_device(device), needed)
         return _train(place, stop, watch, None, changed, plan)
 
@@ -149,23 +124,21 @@ def _train(
     changed: Mapping[str, object],
     plan: Plan,
 ) -> Outcome:
-    recipe, finished, described = place.recipe, True, False
-    _expect_known(place, plan)
+    finished, described = True, False
+    _expect_known(place)
     with ExitStack() as stack:
         if not place.share.rank:
             stack.enter_context(place.run.locked())
             stack.enter_context(record.log_file(place.run))
         stack.enter_context(signals(stop))
         stack.enter_context(own_torch(place.request.threads))
-        for number, stage in enumerate(recipe.stages):
-            found = place.run.latest_of_each()
-            last = _kept(place, stage.name, found, plan) if plan.has(stage.name) else None
-            if not plan.has(stage.name) or (last and last.images_seen >= stage.budget):
+        for number in _numbers(place.recipe, plan):
+            prepared = _prepared(place, number, plan, changed)
+            if prepared is None:
                 continue
-            playing = session(place, number, found, last)
-            if not place.share.rank and not described:
-                place.run.rewrite(config.dump(recipe), changed)
-                place.run.describe(config.dump(recipe), asdict(place.request))
+            playing, last = prepared
+            if not described:
+                _describe(place, changed)
                 described = True
             _introduce(place, playing, last)
             if source and source.players and not last and number == len(source.earlier):
@@ -180,30 +153,71 @@ def _train(
     return Outcome(place.run.path, finished, last.images_seen if last else 0, stop.signal)
 
 
-def _kept(
-    place: Place, stage: str, found: Mapping[str, Checkpoint], plan: Plan
-) -> Checkpoint | None:
-    """The checkpoint that a stage goes on from; a stale one is set aside, and it begins anew."""
-    because = checkpoint.stale(found)
-    if stage in found and (stage in because or stage in plan.again):
-        if not place.share.rank:
-            aside = place.run.set_aside(stage)
-            why = f"'{because[stage]}' was trained anew" if stage in because else "as asked for"
-            log.warning("stage '%s' begins anew (%s); the old one is kept in %s", stage, why, aside)
-        cluster.wait()
+def _numbers(recipe: Recipe, plan: Plan) -> list[int]:
+    """The stages that are to be trained, counted from 0."""
+    return [number for number, stage in enumerate(recipe.stages) if plan.has(stage.name)]
+
+
+def _prepared(
+    place: Place, number: int, plan: Plan, changed: Mapping[str, object]
+) -> tuple[Session, Checkpoint | None] | None:
+    """A stage's session, and the checkpoint that it goes on from; None if nothing is left to do.
+
+    A stage that begins anew is set aside only once it is sure that it can.
+    """
+    stage, found = place.recipe.stages[number], place.run.latest_of_each()
+    last = found.get(stage.name)
+    why = _anew(last, found, plan) if last else ""
+    if last and not why and _finished(last, stage, plan, changed):
         return None
-    return found.get(stage)
+    last = None if why else last
+    playing = session(place, number, found, last)
+    if why:
+        _set_aside(place, stage.name, why)
+    return playing, last
 
 
-def _expect_known(place: Place, plan: Plan) -> None:
-    """ValueError where a plan or a run speaks of stages that the recipe does not have."""
+def _describe(place: Place, changed: Mapping[str, object]) -> None:
+    """Note the recipe and the request with which the run goes on."""
+    if not place.share.rank:
+        place.run.rewrite(config.dump(place.recipe), changed)
+        place.run.describe(config.dump(place.recipe), asdict(place.request))
+
+
+def _anew(last: Checkpoint, found: Mapping[str, Checkpoint], plan: Plan) -> str:
+    """Why a stage begins anew, in words; nothing where it goes on."""
+    if last.stage in plan.again:
+        return "as asked for"
+    moved = checkpoint.moved(last, found)
+    return f"'{moved}', on which it stands, is another one now" if moved else ""
+
+
+def _finished(last: Checkpoint, stage: Stage, plan: Plan, changed: Mapping[str, object]) -> bool:
+    """Whether there is nothing left to train in a stage; options that come too late are named."""
+    done = last.images_seen >= stage.budget or (last.adopted and stage.name not in plan.stages)
+    late = [name for name in changed if name.startswith(f"{stage.name}.")]
+    if done and late:
+        log.warning(
+            "stage '%s' is finished, so that %s changes nothing; --again %s trains it anew",
+            stage.name,
+            ", ".join(late),
+            stage.name,
+        )
+    return done
+
+
+def _set_aside(place: Place, stage: str, why: str) -> None:
+    """Make room for a stage that begins anew; whoever trains along has read what was there."""
+    cluster.wait()
+    if not place.share.rank:
+        aside = place.run.set_aside(stage)
+        log.warning("stage '%s' begins anew (%s); the old one is kept in %s", stage, why, aside)
+    cluster.wait()
+
+
+def _expect_known(place: Place) -> None:
+    """ValueError where a run has stages that the recipe does not have."""
     names = [stage.name for stage in place.recipe.stages]
-    for name in (*plan.stages, *plan.again):
-        if name not in names:
-            raise ValueError(
-                f"the recipe '{place.recipe.name}' has no stage '{name}'.{nearest(name, names)} "
-                f"Its stages: {', '.join(names)}"
-            )
     strange = [name for name in place.run.latest_of_each() if name not in names]
     if strange:
         raise ValueError(
@@ -231,7 +245,7 @@ def _play(place: Place, playing: Session, stop: Stop, watch: Watch) -> bool:
     events = record.events if written else record.no_events
     if not place.share.rank:
         place.run.forget_after(seen, playing.stage)
-    with events(place.run, seen) as writer:
+    with events(place.run, playing.stage, seen) as writer:
         return playing.play(writer, stop, lambda now: watch(playing.stage, now, playing.budget))
 
 

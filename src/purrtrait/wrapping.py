@@ -45,7 +45,10 @@ What comes out looks like the training pictures and shares their biases and thei
 def stale(run: Run) -> dict[str, str]:
     """The stages of a run that no longer fit what they stand on, each with the reason."""
     because = checkpoint.stale(run.latest_of_each())
-    return {name: f"'{source}' was trained anew since" for name, source in because.items()}
+    return {
+        name: f"'{source}', on which it stands, is stale, gone or another one now"
+        for name, source in because.items()
+    }
 
 
 def warnings(path: Path) -> list[str]:
@@ -188,7 +191,7 @@ def facts(run: Run, last: Checkpoint) -> dict[str, str]:
     best = run.best()
     judged = f"{record.BEST[best.judged_by]} {best.score:.3g}" if best else ""
     return {
-        "real pictures seen": f"{now['images_seen']:,} ({now['round']} times round the pack)",
+        "real pictures seen": f"{now['images_seen']:,} in {now['round']} rounds",
         "steps": f"{now['steps']:,}",
         "moves": moves,
         "seed": str(asked["seed"]),
@@ -207,4 +210,7 @@ def command(run: Run) -> str:
     words += ["--seed", asked["seed"], "--threads", asked["threads"], "--device", asked["device"]]
     words += ["--name", run.path.name.rpartition("-")[0]]
     words += ["--start-from", asked["start_from"]] * bool(asked["start_from"])
+    own = [name for name, found in run.latest_of_each().items() if not found.adopted]
+    if own and len(own) < len(run.latest_of_each()):
+        words += ["--from", own[0]]
     return shlex.join(map(str, words))

@@ -85,5 +85,23 @@ def test_a_recipe_may_extend_another(tmp_path: Path) -> None:
     file.write_text(text + player.format("first") + player.format("second"), encoding="utf-8")
     assert [stage.name for stage in options.find(str(file)).stages] == ["denoiser", "late"]
     file.write_text('extends = "denoisr"\nsummary = "s"\nsource = "s"\n', encoding="utf-8")
-    with pytest.raises(ValueError, match="extends 'denoisr'; expected a recipe of"):
+    with pytest.raises(ValueError, match="extends 'denoisr'; expected another recipe of"):
+        options.find(str(file))
+    file.write_text('extends = "cat-generator-g2"\nsummary = "s"\nsource = "s"\n', encoding="utf-8")
+    assert options.find(str(file)).stages == second.stages
+
+
+@pytest.mark.parametrize(
+    ("stages", "words"),
+    [
+        ("stages = [1]", "stages.0|0: "),
+        ('stages = "abc"', "list"),
+        ('[[stages]]\nname = ["a"]', "name"),
+        (2 * '[[stages]]\nbatch = 1\nbudget = 1\nobjective = "x"\nplayers = {}\n', "share a name"),
+    ],
+)
+def test_stages_that_are_none_are_refused_in_words(stages: str, words: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(f'extends = "denoiser"\nsummary = "s"\nsource = "s"\n{stages}\n', "utf-8")
+    with pytest.raises(ValueError, match=words):
         options.find(str(file))

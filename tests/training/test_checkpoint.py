@@ -230,10 +230,13 @@ def known(weights: str, **stands_on: str) -> Checkpoint:
 def test_a_stage_is_stale_where_what_it_stands_on_has_changed() -> None:
     fresh = {"a": known("1"), "b": known("2", a="1"), "c": known("3", b="2", a="1")}
     assert checkpoint.stale(fresh) == {}
-    assert checkpoint.stale({**fresh, "a": known("9")}) == {"b": "a", "c": "b"}
+    assert checkpoint.stale({**fresh, "a": known("9")}) == {"b": "a", "c": "a"}
     assert checkpoint.stale({**fresh, "b": known("9", a="1")}) == {"c": "b"}
     assert checkpoint.stale({**fresh, "c": known("9", b="2")}) == {}
-    assert checkpoint.stale({"c": known("3", b="2")}) == {}  # nothing is there to compare with
+    assert checkpoint.stale({"c": known("3", b="2")}) == {"c": "b"}  # which is gone
+    both = {"b": known("9", a="1"), "c": known("3", b="2", a="1")}
+    assert checkpoint.moved(both["c"], both) == "b"
+    assert not checkpoint.moved(fresh["c"], fresh)
 
 
 def test_a_fingerprint_knows_names_values_shapes_and_kinds() -> None:

@@ -84,6 +84,13 @@ def takes(recipe: Recipe, number: int) -> Mapping[str, tuple[str, str]]:
     return found
 
 
+def sources(recipe: Recipe, number: int, shape: build.Shape) -> list[str]:
+    """The names of the earlier stages that a stage learns from."""
+    lower = under(recipe, number, shape)
+    taken = [source for source, _ in takes(recipe, number).values()]
+    return [*taken, *([] if lower is None else [recipe.stages[lower].name])]
+
+
 def expect_sound(recipe: Recipe, shape: build.Shape) -> None:
     """ValueError unless every stage can stand where the recipe puts it."""
     for number, stage in enumerate(recipe.stages):

@@ -57,7 +57,7 @@ def session(
         _go_on(state, last)
     else:
         _take(state, pyramid.takes(place.recipe, number), found)
-    look = Look(place, built, state.average, below, _validity(place, found))
+    look = Look(place, built, state.average, below, _validity(place, number, found))
     upkeep = Upkeep.model_validate(place.request.upkeep)
     samples = _scored(place, upkeep)
     return Session(
@@ -90,18 +90,11 @@ class Ground:
 
 
 def _ground(place: Place, number: int, found: Mapping[str, Checkpoint]) -> Ground:
-    """What lies under a stage; ValueError where it was not trained yet."""
+    """What lies under a stage, which was trained before."""
     recipe = place.recipe
     lower = pyramid.under(recipe, number, place.shape)
-    sources = [source for source, _ in pyramid.takes(recipe, number).values()]
-    names = [*sources, *([] if lower is None else [recipe.stages[lower].name])]
-    for name in names:
-        if name not in found:
-            raise ValueError(
-                f"stage '{recipe.stages[number].name}' stands on stage '{name}', which was not "
-                "trained yet; train that too (leave it in --stages), or begin with a run that has "
-                "it (--start-from RUN)"
-            )
+    names = pyramid.sources(recipe, number, place.shape)
+    assert all(name in found for name in names), "a plan is checked before it is followed"
     stands_on = {name: found[name].weights for name in names}
     if lower is None:
         return Ground([], {}, stands_on)
@@ -127,9 +120,11 @@ def _take(
         state.start_from({f"player/{player}/{k}": v for k, v in weights.items()}, (player,))
 
 
-def _validity(place: Place, found: Mapping[str, Checkpoint]) -> Callable[[Images], float] | None:
+def _validity(
+    place: Place, number: int, found: Mapping[str, Checkpoint]
+) -> Callable[[Images], float] | None:
     """The score of portraits by the validator of an earlier stage; None where there is none."""
-    for stage in place.recipe.stages:
+    for stage in place.recipe.stages[:number]:
         if stage.name in found and "validator" in stage.players:
             built = build.stage(stage, place.shape, 0, place.device)
             network = built.objective.players()["validator"]

@@ -88,11 +88,17 @@ def page(name: str) -> Template:
     return house.get_template(name)
 
 
+def _by_stage(rows: Sequence[Row]) -> list[Row]:
+    """The rows of each stage together, in the order in which the stages were first trained."""
+    order = list(dict.fromkeys(str(row["stage"]) for row in rows))
+    return sorted(rows, key=lambda row: order.index(str(row["stage"])))
+
+
 def render(contents: Contents) -> str:
     """The report as HTML; the same contents give the same text."""
     stages = [
         stage(name, list(rows), contents.explained)
-        for name, rows in groupby(contents.scores, key=lambda row: str(row["stage"]))
+        for name, rows in groupby(_by_stage(contents.scores), key=lambda row: str(row["stage"]))
     ]
     return page("report.html").render(
         contents=contents,

@@ -131,8 +131,8 @@ class Detail:
     def _prompt(self, coarse: Images, below: Sampler | None, draw: Draw) -> Images:
         """Coarse pictures (B, C, size, size): those of others, and some from below.
 
-        The rows from below are spread evenly, and neighbours swap the rest: so processes with
-        shares of a batch see what one process would see.
+        The rows from below are spread evenly, and neighbours swap the rest: so processes whose
+        shares of a batch are even see what one process would see.
         """
         count = len(coarse)
         prompt = coarse[[min(row ^ 1, count - 1) for row in range(count)]]

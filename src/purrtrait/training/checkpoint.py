@@ -19,6 +19,7 @@ from torch import Tensor
 
 SCHEMA = 1
 FACTS = "training.json"
+ADOPTED = "adopted"  # the fact that a checkpoint was taken over from another run
 MODEL = "model.safetensors"  # the averaged weights: with sampler.json this is a bundle
 TRAINING = "training.safetensors"
 JUDGED_BY = "score/frechet"  # by this the best checkpoint is chosen, if by nothing else
@@ -63,6 +64,11 @@ class Checkpoint:
         return float(self.facts.get("scored", {}).get(self.judged_by, math.inf))
 
     @property
+    def adopted(self) -> bool:
+        """Whether it was taken over from another run."""
+        return bool(self.facts.get(ADOPTED, False))
+
+    @property
     def judged_by(self) -> str:
         """The name of that score; empty for one that was too early to be the best."""
         return str(self.facts.get("judged_by", JUDGED_BY))
@@ -91,18 +97,24 @@ def under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
+def moved(mine: Checkpoint, found: Mapping[str, Checkpoint]) -> str:
+    """The name of a stage that has other weights than when ``mine`` was trained on it, or none."""
+    names = mine.stands_on.items()
+    return next((n for n, weights in names if n in found and found[n].weights != weights), "")
+
+
 def stale(found: Mapping[str, Checkpoint]) -> dict[str, str]:
     """Stages that stand on others than those that are there: which, and on whose account.
 
     ``found`` holds the last checkpoint of each stage, in the order of training. A stage is stale
-    where one that it stands on has other weights by now, or is stale itself.
+    where one that it stands on has other weights by now, is gone, or is stale itself.
     """
     because: dict[str, str] = {}
     for name, mine in found.items():
-        for source, weights in mine.stands_on.items():
-            if source in found and (source in because or found[source].weights != weights):
-                because[name] = source
-                break
+        gone = [s for s in mine.stands_on if s not in found or s in because]
+        source = moved(mine, found) or next(iter(gone), "")
+        if source:
+            because[name] = source
     return because
 
 

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 RECIPE = "recipe.toml"
 REQUEST = "run.json"  # what was asked for beside the recipe: data, seed, device, upkeep
 SCORES = "scores.jsonl"
+SINGLE = "single"  # the folder of single portraits among the previews
 INCIDENTS = "incidents.jsonl"  # what went wrong, and when
 
 Answer = TypeVar("Answer")
@@ -60,7 +61,7 @@ class Run:
     def rows(self, file: Path) -> list[dict[str, Any]]:
         """The objects in one of the files of lines; none where there is no such file."""
         lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-        return [json.loads(line) for line in lines]
+        return [row for line in lines if (row := _row(line)) is not None]
 
     def found(self) -> list[Path]:
         """The checkpoint folders, oldest first; those half-written have other names."""
@@ -90,18 +91,18 @@ class Run:
                 log.warning("%s; going back to the one before", error)
         return dict(reversed(last.items()))
 
-    def adopt(self, other: Checkpoint) -> None:
-        """Take over a checkpoint of another run."""
+    def adopt(self, other: Checkpoint, number: int) -> None:
+        """Take over a checkpoint of another run as the ``number``-th stage of this one."""
         self.checkpoints.mkdir(exist_ok=True)
         temporary = self.checkpoints / f".{other.path.name}.part"
         shutil.copytree(other.path, temporary)
+        facts = {**other.facts, "stage_number": number, checkpoint.ADOPTED: True}
+        write_text(temporary / checkpoint.FACTS, json.dumps(facts, indent=1))
         temporary.rename(self.checkpoints / other.path.name)
 
     def set_aside(self, stage: str) -> Path:
         """Move what there is of a stage to replaced/STAGE-JJ, so that it can begin anew."""
         aside = create(self.path / "replaced", stage).path
-        for path in (p for p in self.found() if _stage(p) == stage):
-            path.rename(aside / path.name)
         for file in (self.scores, self.incidents):
             rows = [json.dumps(row) for row in self.rows(file) if row["stage"] == stage]
             write_text(aside / file.name, "".join(row + "\n" for row in rows))
@@ -109,6 +110,8 @@ class Run:
             kept = aside / path.relative_to(self.path)
             kept.parent.mkdir(parents=True, exist_ok=True)
             path.rename(kept)
+        for path in (p for p in self.found() if _stage(p) == stage):
+            path.rename(aside / path.name)
         self.forget_after(-1, stage)
         return aside
 
@@ -277,13 +280,22 @@ def _score(path: Path) -> float:
 
 
 def _shows(path: Path, stage: str) -> bool:
-    """Whether a picture is a preview of a stage."""
-    return re.fullmatch(rf"(?:\d+-)?{stage}-\d{{9}}", path.stem) is not None
+    """Whether a picture is a preview of a stage; single portraits are numbered before its name."""
+    number = r"\d{3}-" if path.parent.name == SINGLE else ""
+    return re.fullmatch(rf"{number}{stage}-\d{{9}}", path.stem) is not None
+
+
+def _row(line: str) -> dict[str, Any] | None:
+    """The object of a line; None for the last one where a kill cut it off."""
+    try:
+        row: dict[str, Any] = json.loads(line)
+    except ValueError:
+        return None
+    return row
 
 
 def _belongs(line: str, images_seen: int, stage: str) -> bool:
-    try:
-        row = json.loads(line)
-    except ValueError:  # the last line, cut off by a kill
+    row = _row(line)
+    if row is None:
         return False
     return row["stage"] != stage or int(row["images_seen"]) <= images_seen
