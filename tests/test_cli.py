@@ -186,7 +186,7 @@ def test_options_of_upkeep_are_heeded(purrtrait: Call, kittens: Pack) -> None:
 
 @pytest.mark.parametrize("recipe", config.shipped())
 def test_every_recipe_trains_and_samples(recipe: str, purrtrait: Call, kittens: Pack) -> None:
-    small = tiny(recipe) | ({"critic_moves": "1"} if recipe.startswith("wgan") else {})
+    small = tiny(recipe) | ({"critic_moves": "1"} if recipe.startswith(("wgan", "cat-gan")) else {})
     sets = [word for key, text in small.items() for word in ("--set", f"{key}={text}")]
     asked = [*sets, "--budget", 8, "--previews", 4, "--no-tensorboard", "--threads", 1]
     said = purrtrait("train", recipe, "--data", kittens.path, *asked, "--device", "cpu", "--json")

@@ -8,7 +8,23 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from purrtrait import arguments
-from purrtrait.commands import activity, arena, evaluate, neighbours, prepare, sample, screen, spoil
+from purrtrait.commands import (
+    activity,
+    arena,
+    directions,
+    encode,
+    evaluate,
+    gallery_of,
+    interpolate,
+    neighbours,
+    prepare,
+    project,
+    reconstruct,
+    sample,
+    screen,
+    spoil,
+    walk,
+)
 from purrtrait.commands.common import (
     budget_option,
     device_option,
@@ -163,6 +179,13 @@ main.add_command(evaluate.evaluate)
 main.add_command(neighbours.neighbours)
 main.add_command(screen.screen)
 main.add_command(spoil.spoil)
+main.add_command(walk.walk)
+main.add_command(interpolate.interpolate)
+main.add_command(directions.directions)
+main.add_command(project.project)
+main.add_command(gallery_of.gallery)
+main.add_command(reconstruct.reconstruct)
+main.add_command(encode.encode)
 
 
 @main.command()

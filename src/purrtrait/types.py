@@ -218,9 +218,13 @@ class Critic(nn.Module, ABC):
 class Encoder(nn.Module, ABC):
     """Finds latents: images (B, C, H, W) in, mean and log variance, each (B, Z), out."""
 
+    latent_size: int
+
     @abstractmethod
     def forward(self, images: Images) -> tuple[Tensor, Tensor]:
         """Mean and log variance of the latents, each (B, Z)."""
+
+    __call__: Callable[..., tuple[Tensor, Tensor]]
 
 
 class Coder(nn.Module, ABC):

@@ -18,7 +18,7 @@ from purrtrait.datasets import PARSERS
 from purrtrait.datasets.pack import Pack
 from purrtrait.images.vary import VARIATIONS
 from purrtrait.losses import GAMES, PENALTIES
-from purrtrait.networks import CODERS, CRITICS, GENERATORS, RETOUCHERS
+from purrtrait.networks import CODERS, CRITICS, ENCODERS, GENERATORS, RETOUCHERS
 from purrtrait.networks.blocks import channels_last
 from purrtrait.objectives import AUGMENTATIONS, BALANCES, OBJECTIVES
 from purrtrait.sampling import LEVELS
@@ -32,6 +32,7 @@ FACTORIES: dict[str, dict[str, Callable[..., Any]]] = {
     "generators": dict(GENERATORS),
     "critics": dict(CRITICS),
     "coders": dict(CODERS),
+    "encoders": dict(ENCODERS),
     "retouchers": dict(RETOUCHERS),
     "games": dict(GAMES),
     "penalties": dict(PENALTIES),
@@ -203,7 +204,7 @@ def test_recipes_train_and_log_only_what_is_explained(
     name: str, grey: bool, kittens: Pack, grey_kittens: Pack
 ) -> None:
     pack = grey_kittens if grey else kittens
-    settings = {"critic_moves": "1"} if name.startswith("wgan") else {}
+    settings = {"critic_moves": "1"} if name.startswith(("wgan", "cat-gan")) else {}
     recipe = helpers.recipe(name, settings)
     for number, stage in enumerate(recipe.stages):
         state = helpers.state(recipe, pack, number=number)

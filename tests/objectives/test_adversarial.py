@@ -14,9 +14,10 @@ from purrtrait.losses import GAMES, PENALTIES
 from purrtrait.losses.games import non_saturating
 from purrtrait.networks.dcgan import DcganCritic
 from purrtrait.networks.refiner import Refiner
-from purrtrait.objectives.adversarial import ACCURACY, PLAYS, Adversarial
+from purrtrait.objectives.adversarial import ACCURACY, Adversarial
 from purrtrait.objectives.augmentation import Augmentation
 from purrtrait.objectives.augmentation import none as unchanged
+from purrtrait.objectives.plays import PLAYS
 from purrtrait.training import optimisers
 from purrtrait.training.fit import fit
 from purrtrait.training.schedule import constant

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from purrtrait.training.schedule import bursts, constant, decay, ending, linear, rounds
+from purrtrait.training.schedule import bursts, constant, decay, ending, linear, rounds, warm_up
 from purrtrait.types import Progress
 
 
@@ -46,6 +46,22 @@ def test_rounds_are_counted_whatever_their_length() -> None:
     chance = rounds(0.0, 0.8, first=4, last=8)
     found = [chance(Progress(round=n, images_seen=n)) for n in (0, 4, 5, 6, 8, 50)]
     assert found == pytest.approx([0, 0, 0.2, 0.4, 0.8, 0.8])
+
+
+def test_the_warm_up_goes_by_a_players_turns() -> None:
+    rate = warm_up(1e-3, "critic")
+    turns = (0, 9, 10, 29, 30, 10**6)
+    found = [rate(Progress(moves={"critic": n, "generator": 99})) for n in turns]
+    assert found == pytest.approx([2e-5, 2e-5, 2e-4, 2e-4, 1e-3, 1e-3])
+    assert rate(Progress()) == pytest.approx(2e-5)
+
+
+def test_after_the_warm_up_it_falls_by_rounds_to_a_floor() -> None:
+    rate = warm_up(1e-3, "generator", factor=0.99, floor=1e-6)
+    found = [rate(Progress(moves={"generator": 30}, round=n)) for n in (0, 1, 100, 687, 688, 5000)]
+    expected = [1e-3, 0.99e-3, 1e-3 * 0.99**100, 1e-3 * 0.99**687, 1e-6, 1e-6]
+    assert found == pytest.approx(expected)
+    assert expected[3] > 1e-6 > 1e-3 * 0.99**688
 
 
 def test_impossible_ones_are_refused_in_words() -> None:

@@ -43,6 +43,7 @@ DEFAULTS: dict[str, Any] = {
     "chance": 1.0,
     "critic_moves": 1.0,
     "generator_moves": 1.0,
+    "divergence_weight": 1.0,
     "input_noise": 0.0,
 }
 

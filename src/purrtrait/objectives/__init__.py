@@ -3,12 +3,16 @@
 from collections.abc import Callable
 
 from purrtrait.objectives import (
+    adaptive_l2,
     adversarial,
     augmentation,
     autoencode,
     balanced,
     chained,
     denoise,
+    margin,
+    vae,
+    vaegan,
     validate,
 )
 from purrtrait.objectives.augmentation import Augmentation
@@ -20,6 +24,8 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "autoencode": autoencode.Autoencode,
     "chained": chained.Chained,
     "denoise": denoise.Denoise,
+    "vae": vae.Vae,
+    "vae-gan": vaegan.VaeGan,
     "validate": validate.Validate,
 }
 
@@ -31,5 +37,7 @@ AUGMENTATIONS: dict[str, Callable[..., Augmentation]] = {
 
 BALANCES: dict[str, Callable[..., Balance]] = {
     "accuracy": balanced.accuracy,
+    "l2": adaptive_l2.l2,
+    "margin": margin.margin,
     "none": balanced.none,
 }

@@ -61,6 +61,28 @@ class Balanced(Objective):
         return self.inner.panel(batch, subject)
 
 
+def of_the_critic(turn: Turn, balance: str) -> bool:
+    """Whether it is the critic's own turn; ValueError where others move with it."""
+    if "critic" in turn.movers and len(turn.movers) > 1:
+        raise ValueError(
+            f"{' and '.join(turn.movers)} move in one turn, so that the balance '{balance}' "
+            "cannot hold back the critic alone; expected turns of its own: --set "
+            "play=alternating or --set play=fresh, or --set balance=none"
+        )
+    return "critic" in turn.movers
+
+
+def with_critic(objective: Objective, balance: str) -> Objective:
+    """The objective; ValueError where it has no critic."""
+    if "critic" not in objective.players():
+        raise ValueError(
+            f"the balance '{balance}' holds back a critic, but the players are "
+            f"{', '.join(objective.players())}; expected a critic among them, or --set "
+            "balance=none"
+        )
+    return objective
+
+
 class Accuracy(Rule):
     """The critic steps only while its accuracy of late is below ``most``.
 
@@ -82,14 +104,8 @@ class Accuracy(Rule):
 
     def forward(self, turn: Turn) -> Turn:
         """The critic's turns with the gate, all others as they are."""
-        if "critic" not in turn.movers:
+        if not of_the_critic(turn, "accuracy"):
             return turn
-        if len(turn.movers) > 1:
-            raise ValueError(
-                f"{' and '.join(turn.movers)} move in one turn, so that the balance 'accuracy' "
-                "cannot hold back the critic alone; expected turns of its own: --set "
-                "play=alternating or --set play=fresh, or --set balance=none"
-            )
         reals = 0
 
         def loss(batch: Batch) -> Terms:
@@ -127,14 +143,4 @@ def accuracy(most: Amount = 1.01) -> Balance:
         most: the critic steps while the mean of its last accuracies is below this; above 1 it
             always does
     """
-
-    def balance(objective: Objective) -> Objective:
-        if "critic" not in objective.players():
-            raise ValueError(
-                "the balance 'accuracy' holds back a critic, but the players are "
-                f"{', '.join(objective.players())}; expected a critic among them, or --set "
-                "balance=none"
-            )
-        return Balanced(objective, Accuracy(most))
-
-    return balance
+    return lambda objective: Balanced(with_critic(objective, "accuracy"), Accuracy(most))

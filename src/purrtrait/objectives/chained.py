@@ -12,8 +12,9 @@ from torch import nn
 from purrtrait.losses.exchange import Game, Penalty
 from purrtrait.losses.reconstruction import cross_entropy
 from purrtrait.networks.chain import Chain
-from purrtrait.objectives.adversarial import Adversarial, critic_moves
+from purrtrait.objectives.adversarial import Adversarial
 from purrtrait.objectives.augmentation import Augmentation
+from purrtrait.objectives.plays import critic_moves
 from purrtrait.types import (
     Amount,
     Batch,

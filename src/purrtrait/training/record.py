@@ -14,7 +14,7 @@ import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
 from purrtrait.images import sheet
-from purrtrait.training.run import Run
+from purrtrait.training.run import SINGLE, Run
 from purrtrait.types import Progress
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,13 @@ SCORES = {
     "critic/order": "share of pairs in which the real is judged above the fake, 0 to 1",
     "critic/accuracy": "share of verdicts on the right side of 0, over reals and fakes, 0 to 1",
     "balance/critic": "share of the critic's turns so far in which it was let step, 0 to 1",
+    "balance/critic-skipped": "turns of the critic so far in which it was not let step",
+    "balance/generator": "share of the generator's turns so far in which it was let step, 0 to 1",
+    "balance/generator-skipped": "turns of the generator so far in which it was not let step",
+    "balance/decoder": "share of the decoder's turns so far in which the game moved it, 0 to 1",
+    "balance/decoder-skipped": "turns of the decoder so far in which the game did not move it",
+    "balance/l2": "coefficient of half the sum of squares of the critic's weights, as adapted",
+    "critic/l2": "what the critic pays for it",
     "critic/noise": "standard deviation of the noise on all that the critic sees",
     "critic/augmentation": "chance with which a picture is changed before the critic sees it",
     "critic/decay": "what the critic pays for the size of its weights",
@@ -33,6 +40,20 @@ SCORES = {
     "generator/game": "what the generator loses in the game, mean over the batch",
     "generator/decay": "what the generator pays for the size of its weights",
     "generator/lr": "the generator's learning rate",
+    "encoder/reconstruction": "how unlikely pictures are when decoded, in nats a picture",
+    "encoder/divergence": "KL divergence of the pictures' latents from the prior, nats a picture",
+    "encoder/decay": "what the encoder pays for the size of its weights",
+    "encoder/lr": "the encoder's learning rate",
+    "decoder/reconstruction": "the same number as encoder/reconstruction",
+    "decoder/game": "what the decoder loses in the game, mean over the batch",
+    "decoder/share": "share of the game's in the gradients at the decoded pictures, 0 to 1",
+    "latent/bound": "lower bound on the log likelihood of pictures, in nats a picture",
+    "latent/weight": "coefficient with which the divergence counts",
+    "held-out/encoder/reconstruction": "encoder/reconstruction on pictures held out",
+    "held-out/encoder/divergence": "encoder/divergence on pictures held out",
+    "held-out/decoder/reconstruction": "decoder/reconstruction on pictures held out",
+    "held-out/latent/bound": "latent/bound on pictures held out",
+    "held-out/latent/weight": "latent/weight before training",
     "coder/difference": "how far decoded pictures are from their originals, of numbers in [0, 1]",
     "coder/decay": "what the coder pays for the size of its weights",
     "coder/lr": "the coder's learning rate",
@@ -67,6 +88,8 @@ SCORES = {
     "held-out/validator/accuracy": "validator/accuracy on pictures held out",
     "verdict/real": "the critic's mean verdict on reals; unbounded, higher is more real",
     "verdict/fake": "the critic's mean verdict on fakes",
+    "verdict/loss-real": "cross entropy of the verdicts on reals, in nats; 0.693 is a guess",
+    "verdict/loss-fake": "cross entropy of the verdicts on fakes, in nats; 0.693 is a guess",
     "verdict/answer": "mean verdict on the fakes that the generator answers for, after the critic",
     "verdict/distance": "mean verdict on reals less that on fakes; of a WGAN, W1 up to scale",
     "score/frechet": "distance of portraits to held-out pictures, in features; 0 is alike",
@@ -116,9 +139,9 @@ class Silent:
 
 
 @contextmanager
-def events(run: Run, purge_from: int) -> Iterator[Writer]:
-    """A TensorBoard writer; what a killed run wrote after ``purge_from`` images is hidden."""
-    writer = SummaryWriter(str(run.path / "tensorboard"), purge_step=purge_from)
+def events(run: Run, stage: str, purge_from: int) -> Iterator[Writer]:
+    """A TensorBoard writer of a stage; what a kill left behind after ``purge_from`` is hidden."""
+    writer = SummaryWriter(str(run.path / "tensorboard" / stage), purge_step=purge_from)
     try:
         yield writer
     finally:
@@ -126,7 +149,7 @@ def events(run: Run, purge_from: int) -> Iterator[Writer]:
 
 
 @contextmanager
-def no_events(run: Run, purge_from: int) -> Iterator[Writer]:
+def no_events(run: Run, stage: str, purge_from: int) -> Iterator[Writer]:
     """No TensorBoard."""
     yield Silent()
 
@@ -214,7 +237,7 @@ class Recorder:
             tag = f"{self.stage}/{title}"
             self.writer.add_image(tag, picture, now.images_seen, dataformats="HWC")
         for number, portrait in enumerate(seen.portraits[:extra]):
-            folder = self.run.previews / "single"
+            folder = self.run.previews / SINGLE
             folder.mkdir(exist_ok=True)
             sheet.write_png(folder / f"{number:03d}-{name}.png", portrait)
 

@@ -122,6 +122,31 @@ def bursts(
     return value
 
 
+# Calls up to which a player's rate is divided, and by how much; afterwards it is whole.
+WARM_UP = ((10, 50), (30, 5))
+
+
+def warm_up(usual: Amount, player: str, factor: Amount = 1.0, floor: Amount = 0.0) -> Schedule:
+    """Small in the first turns of a player, then a number that falls with every round.
+
+    torch-gan's learning rate: usual * factor^round, never below the floor; a fiftieth of that in
+    the player's first 10 turns and a fifth in the next 20. Turns in which it does not step count.
+
+    Args:
+        usual: the number after the warm-up, in the first round
+        player: whose turns are counted
+        factor: what it is multiplied with each time that the pack has gone by, such as 0.99
+        floor: the smallest number, before it is divided
+    """
+
+    def value(now: Progress) -> float:
+        turns = now.moves.get(player, 0)
+        parts = next((parts for until, parts in WARM_UP if turns < until), 1)
+        return max(floor, usual * factor**now.round) / parts
+
+    return value
+
+
 SCHEDULES: dict[str, Callable[..., Schedule]] = {
     "constant": constant,
     "linear": linear,
@@ -129,4 +154,5 @@ SCHEDULES: dict[str, Callable[..., Schedule]] = {
     "ending": ending,
     "rounds": rounds,
     "bursts": bursts,
+    "warm-up": warm_up,
 }

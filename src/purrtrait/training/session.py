@@ -19,6 +19,7 @@ from purrtrait.training.guard import Diverged, Guard
 from purrtrait.training.run import Run
 from purrtrait.training.spent import Spent
 from purrtrait.training.state import State, packed
+from purrtrait.training.trend import Trend
 from purrtrait.types import Progress, Share
 
 log = logging.getLogger(__name__)
@@ -103,12 +104,14 @@ class Session:
         self, recorder: record.Recorder, stop: Stop, watch: Callable[[Progress], None]
     ) -> bool:
         """Step by step to the end of the budget, looking up after each; True if it came there."""
-        guard = Guard(self.state.objective.won_at_zero)
+        won_at_zero = self.state.objective.won_at_zero
+        guard, trend = Guard(won_at_zero), Trend(won_at_zero)
         before = self.state.now
         self.preview(recorder, before, due=before.images_seen == 0)
         stopped, scored = False, dict[str, float]()
         for now in fit(self.state, self.budget):
-            self.warn(recorder, now, guard.look(now))
+            # The trend first: the guard raises where scores are no numbers.
+            self.warn(recorder, now, [*trend.look(now), *guard.look(now)])
             done = now.images_seen >= self.budget
             stopped = cluster.anyone(stop.wanted()) and not done
             scored |= self.look_up(recorder, before, now, done or stopped)

@@ -1,0 +1,84 @@
+"""Moving averages of losses and of gradients' lengths, and plain words on where they are going."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Collection, Mapping
+
+from purrtrait.types import Progress
+
+KEPT = 0.99  # of an average in a step: it looks back some hundred steps
+FOLLOWED = ("game", "gradient")  # terms of a player: what it loses, how steep that is
+OBJECTIVE = "critic/game"
+WINDOW = 500  # steps: a short time
+QUIET = 0.1  # an average that moved by less than this share of its size has settled
+JUMP = 2.0
+
+HINTS = {
+    "settled": (
+        "the critic's objective has settled near {now:.3g}: its average moved by less than "
+        "{quiet:.0%} in {window} steps. In a Wasserstein game that says that little is learnt any "
+        "more: look at the previews, and stop or lower the learning rates (--set lr=...)"
+    ),
+    "jumped": (
+        "the critic's objective is {factor:.1f} times what it was {window} steps ago, on average "
+        "({before:.3g}, now {now:.3g}): portraits often get worse after that. Compare the "
+        "previews, and go on from an earlier checkpoint with lower learning rates "
+        "(--set lr=...) or, in a new run, with a larger latent"
+    ),
+}
+
+
+class Trend:
+    """Follows the scores of every step: e <- 0.99 e + 0.01 v, begun with the first value.
+
+    A step in which any followed score is no number moves none of the averages. ``won_at_zero``
+    names the players who have won when their loss is near 0: where the critic is none of them, its
+    loss is a distance, and a level at which it stays says how far training has come. Nothing is
+    kept in checkpoints: a resumed run begins its averages anew.
+    """
+
+    def __init__(self, won_at_zero: Collection[str]) -> None:
+        self.distance = "critic" not in won_at_zero
+        self.averages: dict[str, float] = {}
+        self.recent: deque[float] = deque(maxlen=WINDOW + 1)
+        self.settled = False
+
+    def look(self, now: Progress) -> list[str]:
+        """What is to be said after this step: that the objective has settled, or has jumped."""
+        followed = {name: v for name, v in now.scores.items() if name.split("/")[-1] in FOLLOWED}
+        if not all(map(math.isfinite, followed.values())):
+            return []
+        for name, value in followed.items():
+            before = self.averages.get(name, value)
+            self.averages[name] = KEPT * before + (1 - KEPT) * value
+        if OBJECTIVE not in self.averages:
+            return []
+        self.recent.append(self.averages[OBJECTIVE])
+        return self._said() if len(self.recent) > WINDOW else []
+
+    def scores(self) -> Mapping[str, float]:
+        """The averages under the names by which they are logged, such as average/critic/game."""
+        return {f"average/{name}": value for name, value in self.averages.items()}
+
+    def _said(self) -> list[str]:
+        """A jump is one from a level: nobody wonders that the objective grows at the beginning."""
+        before, now = self.recent[0], self.recent[-1]
+        if not self.settled:
+            self.settled = self._quiet()
+            return self._words("settled", before, now) if self.settled and self.distance else []
+        if abs(now) < JUMP * abs(before):
+            return []
+        self.settled = False
+        return self._words("jumped", before, now)
+
+    def _quiet(self) -> bool:
+        return max(self.recent) - min(self.recent) < QUIET * abs(self.recent[-1])
+
+    def _words(self, name: str, before: float, now: float) -> list[str]:
+        factor = abs(now) / max(abs(before), 1e-12)
+        words = HINTS[name].format(
+            before=before, now=now, factor=factor, window=WINDOW, quiet=QUIET
+        )
+        return [words]

@@ -1,0 +1,126 @@
+"""The variational autoencoder: what pulls the pair, who moves, and what is looked at."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+from torch.distributions import Independent, Normal, kl_divergence
+
+from purrtrait.datasets.pack import Pack
+from purrtrait.images.resize import to_images
+from purrtrait.losses.likelihood import Likelihood, unlikelihood
+from purrtrait.networks.dcgan import DcganGenerator
+from purrtrait.networks.encoder import ConvolvingEncoder
+from purrtrait.networks.upsampling import UpsamplingGenerator
+from purrtrait.objectives.vae import Vae, decoded, somewhere
+from purrtrait.training import optimisers
+from purrtrait.training.fit import fit
+from purrtrait.training.schedule import constant, linear
+from purrtrait.training.state import Pace, State
+from purrtrait.types import Batch, Draw, Progress, Schedule
+
+ALWAYS = constant(1.0)
+
+
+def vae(likelihood: Likelihood = "gaussian", weight: Schedule = ALWAYS) -> Vae:
+    """A small pair for grey pictures of 8 px."""
+    torch.manual_seed(0)
+    encoder = ConvolvingEncoder(8, 1, 6, 4)
+    return Vae(encoder, DcganGenerator(8, 1, 6, 8), weight, likelihood, 0.3).train()
+
+
+def batch(rows: int = 5) -> Batch:
+    draw = Draw(0, "test", 0)
+    return Batch(draw.uniform((rows, 1, 8, 8), "pictures", -1, 1), draw)
+
+
+@pytest.mark.parametrize("name", ["gaussian", "fitted-gaussian", "bernoulli"])
+@pytest.mark.parametrize("weight", [0.0, 0.4, 1.0])
+def test_one_backward_pass_gives_both_the_gradient_of_the_bound(
+    name: Likelihood, weight: float
+) -> None:
+    objective, some = vae(name, constant(weight)), batch()
+    (turn,) = objective.turns(Progress())
+    assert turn.movers == ("encoder", "decoder")
+    terms = turn.loss(some)
+    ((movers, cost),) = terms.descents.items()
+    assert movers == turn.movers
+    own = list(objective.parameters())
+    mean, log_variance = objective.encoder(some.images)
+    z = mean + (0.5 * log_variance).exp() * some.draw.normal((5, 6), "posterior")
+    posterior = Independent(Normal(mean, (0.5 * log_variance).exp()), 1)
+    prior = Independent(Normal(torch.zeros(5, 6), torch.ones(5, 6)), 1)
+    apart = kl_divergence(posterior, prior).mean()
+    likeness = unlikelihood(name, 0.3)(objective.drawer(z), some.images).mean()
+    expected = torch.autograd.grad(likeness + weight * apart, own)
+    for found, slope in zip(torch.autograd.grad(cost, own), expected, strict=True):
+        assert torch.allclose(found, slope, rtol=1e-3, atol=1e-4)
+    assert terms.costs["encoder"]["divergence"].item() == pytest.approx(apart.item(), rel=1e-4)
+    assert terms.watch["latent/bound"].item() == pytest.approx(-(likeness + apart).item(), rel=1e-4)
+    assert terms.watch["latent/weight"].item() == pytest.approx(weight)
+
+
+def test_latents_are_drawn_from_the_distribution_that_the_encoder_says() -> None:
+    mean, deviation = torch.tensor([[1.0, -2.0]]), torch.tensor([[0.5, 3.0]])
+    many = Batch(torch.zeros(40_000, 1, 1, 1), Draw(0, "test", 0))
+    z = somewhere(mean.expand(40_000, 2), 2 * deviation.log().expand(40_000, 2), many)
+    assert torch.allclose(z.mean(0), mean[0], atol=0.05)
+    assert torch.allclose(z.std(0), deviation[0], rtol=0.02)
+    assert torch.equal(z[:1], somewhere(mean, 2 * deviation.log(), batch(1)))
+
+
+def test_the_divergence_comes_in_as_the_schedule_says() -> None:
+    objective = vae(weight=linear(0.0, 1.0, 100))
+    for seen, weight in ((0, 0.0), (25, 0.25), (300, 1.0)):
+        (turn,) = objective.turns(Progress(images_seen=seen))
+        assert turn.loss(batch()).watch["latent/weight"].item() == weight
+
+
+def test_pictures_become_likelier_and_come_out_as_they_went_in(kittens: Pack) -> None:
+    torch.manual_seed(0)
+    encoder, decoder = ConvolvingEncoder(16, 3, 16, 8), DcganGenerator(16, 3, 16, 16)
+    objective = Vae(encoder, decoder, constant(1.0), "fitted-gaussian").train()
+    pace = Pace(optimisers.adam(), constant(2e-3))
+    rows = kittens.rows("train")
+
+    def drawn(now: Progress) -> Batch:
+        draw = Draw(0, "test", now.position)
+        chosen = rows[draw.permutation(len(rows), "rows")[:16]]
+        return Batch(to_images(kittens.images[chosen]), draw)
+
+    state = State(objective, {"encoder": pace, "decoder": pace}, drawn, 0, 80)
+    steps = list(itertools.islice(fit(state, 10**9), 60))
+    bounds = [now.scores["latent/bound"] for now in steps]
+    assert sum(bounds[-5:]) > sum(bounds[:5]) + 5 * 300
+    assert steps[-1].moves == {"encoder": 60, "decoder": 60}
+    assert steps[-1].images_seen == 60 * 16
+    assert objective.subject() is decoder
+    assert objective.artists == ("decoder",) and objective.validated
+    panel = objective.panel(drawn(state.now), state.average)
+    own = (panel["decoded"] - panel["original"]).square().mean()
+    assert own < 0.8 * (panel["decoded"] - panel["original"].roll(1, 0)).square().mean()
+
+
+def test_the_panel_is_of_means_and_disturbs_nothing() -> None:
+    objective, some = vae(), batch()
+    other = DcganGenerator(8, 1, 6, 8).eval()
+    before = {name: value.clone() for name, value in objective.state_dict().items()}
+    panel = objective.panel(some, other)
+    assert list(panel) == ["original", "decoded"]
+    assert torch.equal(panel["original"], some.images)
+    assert objective.encoder.training
+    assert all(torch.equal(v, before[n]) for n, v in objective.state_dict().items())
+    with torch.no_grad():
+        mean, _ = objective.encoder.eval()(some.images)
+        assert torch.equal(panel["decoded"], other(mean))
+    assert not decoded(objective.encoder, some, other)["decoded"].requires_grad
+
+
+def test_pairs_that_do_not_fit_are_refused() -> None:
+    encoder = ConvolvingEncoder(8, 1, 6, 4)
+    with pytest.raises(ValueError, match=r"6 numbers.*from 7.*encoder\.latent=7"):
+        Vae(encoder, DcganGenerator(8, 1, 7, 8), constant(1))
+    with pytest.raises(ValueError, match=r"latents are uniform.*normal prior"):
+        Vae(encoder, UpsamplingGenerator(8, 1, 6, 8), constant(1))

@@ -1,0 +1,285 @@
+"""The VAE/GAN: sign and share of every term in each player's gradient; what may be left out."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import Parameter
+from torch.nn.functional import softplus
+
+from purrtrait.assemble.arithmetic import counted
+from purrtrait.datasets.pack import Pack
+from purrtrait.images.resize import to_images
+from purrtrait.losses import GAMES, PENALTIES
+from purrtrait.losses.divergence import divergence
+from purrtrait.losses.likelihood import gaussian
+from purrtrait.networks.blocks import Seed
+from purrtrait.networks.dcgan import DcganCritic, DcganGenerator
+from purrtrait.networks.encoder import ConvolvingEncoder
+from purrtrait.networks.upsampling import UpsamplingGenerator
+from purrtrait.objectives import augmentation
+from purrtrait.objectives.balanced import accuracy
+from purrtrait.objectives.vaegan import PLAYED, VaeGan
+from purrtrait.training import optimisers
+from purrtrait.training.fit import fit, gradients
+from purrtrait.training.schedule import constant
+from purrtrait.training.state import Pace, State
+from purrtrait.types import Batch, Draw, Progress, Terms, Turn
+
+VARIANCE = 0.3
+
+
+def made(game: str = "non-saturating", divergence: float = 0.7, **options: Any) -> VaeGan:
+    """A small objective for grey pictures, with batch norm in encoder and decoder."""
+    torch.manual_seed(0)
+    size, channels, latent = options.pop("size", 8), options.pop("channels", 1), 6
+    return VaeGan(
+        ConvolvingEncoder(size, channels, latent, 4),
+        DcganGenerator(size, channels, latent, 8),
+        DcganCritic(size, channels, 8, normalisation="none", deviation=0.2),
+        GAMES[game](),
+        PENALTIES["none"](),
+        augmentation.none(),
+        constant(options.pop("critic_moves", 1)),
+        constant(divergence),
+        variance=VARIANCE,
+        **options,
+    ).train()
+
+
+def batch(rows: int = 5) -> Batch:
+    draw = Draw(0, "test", 0)
+    return Batch(draw.uniform((rows, 1, 8, 8), "pictures", -1, 1), draw)
+
+
+def parameters(objective: VaeGan) -> dict[str, list[Parameter]]:
+    return {name: list(player.parameters()) for name, player in objective.players().items()}
+
+
+def played(objective: VaeGan, some: Batch) -> tuple[dict[str, list[Tensor]], list[Terms]]:
+    """The gradient of each player in a step in which nobody moves, and the terms of both turns."""
+    found, said = {}, []
+    own = parameters(objective)
+    for turn in objective.turns(Progress(moves={"critic": 0})):
+        said.append(turn.loss(some))
+        gradients(own, turn, said[-1])
+        for mover in turn.movers:
+            found[mover] = [p.grad.clone() for p in own[mover] if p.grad is not None]
+    return found, said
+
+
+def written_out(objective: VaeGan, some: Batch, space: str, both: bool) -> dict[str, Tensor]:
+    """Each term of the objective by itself, written out from its definition."""
+    players = objective.players()
+    encoder, decoder, critic = (players[name] for name in ("encoder", "decoder", "critic"))
+    mean, log_variance = encoder(some.images)
+    z = mean + (log_variance / 2).exp() * some.draw.normal((5, 6), "posterior")
+    drawn, samples = decoder(z), decoder(some.draw.normal((5, 6), "latents"))
+    see = critic.features if space == "features" else nn.Identity()
+    fakes = [samples, drawn][: 1 + both]
+    return {
+        "reconstruction": gaussian(see(drawn), see(some.images), VARIANCE).mean(),  # type: ignore[operator]
+        "divergence": divergence(mean, log_variance).mean(),
+        "game": torch.stack([softplus(-critic(one)).mean() for one in fakes]).mean(),
+        "critic": softplus(-critic(some.images)).mean()
+        + torch.stack([softplus(critic(one)).mean() for one in fakes]).mean(),
+    }
+
+
+def slopes(cost: Tensor, own: Sequence[Tensor]) -> list[Tensor]:
+    return list(torch.autograd.grad(cost, own, retain_graph=True, materialize_grads=True))
+
+
+def same(found: Sequence[Tensor], expected: Sequence[Tensor]) -> bool:
+    whole, other = (torch.cat([slope.flatten() for slope in some]) for some in (found, expected))
+    return bool((whole - other).norm() <= 1e-4 * other.norm())
+
+
+CASES = list(itertools.product(["pixels", "features"], [False, True], [(1.0, 1.0), (0.25, 3.0)]))
+
+
+@pytest.mark.parametrize(("space", "both", "weights"), CASES)
+def test_every_player_goes_down_what_is_its_own(
+    space: str, both: bool, weights: tuple[float, float]
+) -> None:
+    """Decoder: weight_vae * reconstruction + weight_gan * game, each with its sign and share."""
+    judged = "samples-and-reconstructions" if both else "samples"
+    vae, gan = weights
+    objective = made(weights="fixed", weight_vae=vae, weight_gan=gan, space=space, judged=judged)
+    some, own = batch(), parameters(objective)
+    found, (_, terms) = played(objective, some)
+    term = written_out(objective, some, space, both)
+    decoder = vae * term["reconstruction"] + gan * term["game"]
+    encoder = term["reconstruction"] + 0.7 * term["divergence"]
+    assert same(found["decoder"], slopes(decoder, own["decoder"]))
+    assert same(found["encoder"], slopes(encoder, own["encoder"]))
+    assert same(found["critic"], slopes(term["critic"], own["critic"]))
+    # The costs that are logged are those terms, before their weights.
+    for player, name in (("encoder", "divergence"), ("decoder", "game")):
+        assert terms.costs[player][name].item() == pytest.approx(term[name].item(), rel=1e-4)
+    # None of the terms is so small that it would not be missed.
+    for name in ("reconstruction", "game"):
+        without = decoder - {"reconstruction": vae, "game": gan}[name] * term[name]
+        assert not same(found["decoder"], slopes(without, own["decoder"]))
+
+
+@pytest.mark.parametrize("space", ["pixels", "features"])
+@pytest.mark.parametrize("weights", [(1.0, 1.0), (1.0, 0.25), (0.5, 2.0)])
+def test_equal_weights_make_both_gradients_as_long_at_the_decoded_pictures(
+    space: str, weights: tuple[float, float]
+) -> None:
+    vae, gan = weights
+    objective = made(weights="equal", weight_vae=vae, weight_gan=gan, space=space)
+    some, own = batch(), parameters(objective)
+    found, (_, terms) = played(objective, some)
+    decoder = objective.drawer
+    mean, log_variance = objective.encoder(some.images)
+    drawn = decoder(mean + (log_variance / 2).exp() * some.draw.normal((5, 6), "posterior"))
+    samples = decoder(some.draw.normal((5, 6), "latents"))
+    critic = objective.duel.critic
+    see = critic.features if space == "features" else nn.Identity()
+    likeness = gaussian(see(drawn), see(some.images), VARIANCE).mean()
+    game = softplus(-critic(samples)).mean()
+    (one,), (other,) = slopes(likeness, [drawn]), slopes(game, [samples])
+    cost = vae * likeness + gan * (one.norm() / other.norm()) * game
+    assert same(found["decoder"], slopes(cost, own["decoder"]))
+    assert terms.watch["decoder/share"].item() == pytest.approx(gan / (vae + gan), rel=1e-4)
+
+
+def test_a_game_that_is_left_out_leaves_the_autoencoder() -> None:
+    """A balance takes the descent of the game away; encoder and decoder step all the same."""
+    objective, some = made(weights="fixed", weight_vae=0.5), batch()
+    own = parameters(objective)
+    critic, pair = objective.turns(Progress(moves={"critic": 0}))
+    critic.loss(some)
+
+    def loss(batch: Batch) -> Terms:
+        terms = pair.loss(batch)
+        left = {names: cost for names, cost in terms.descents.items() if names != PLAYED}
+        assert len(left) == len(terms.descents) - 1
+        return replace(terms, descents=left)
+
+    held: Turn = replace(pair, loss=loss)
+    gradients(own, held, held.loss(some))
+    term = written_out(objective, some, "pixels", False)
+    found = [p.grad for p in own["decoder"] if p.grad is not None]
+    assert same(found, slopes(0.5 * term["reconstruction"], own["decoder"]))
+    encoder = term["reconstruction"] + 0.7 * term["divergence"]
+    found = [p.grad for p in own["encoder"] if p.grad is not None]
+    assert same(found, slopes(encoder, own["encoder"]))
+
+
+def test_the_critic_moves_first_and_has_turns_of_its_own() -> None:
+    turns = made(critic_moves=3).turns(Progress(moves={"critic": 4}))
+    assert [turn.movers for turn in turns] == [("critic",)] * 3 + [("encoder", "decoder")]
+    assert [turn.ticks for turn in turns] == [1, 1, 1, 0]
+    assert [turn.advance for turn in turns] == [1, 1, 1, 0]
+    balanced = accuracy(0.8)(made()).turns(Progress())
+    assert [turn.movers for turn in balanced] == [("critic",), ("encoder", "decoder")]
+
+
+@pytest.mark.parametrize(
+    ("game", "won"), [("non-saturating", ("critic",)), ("hinge", ("critic",)), ("wasserstein", ())]
+)
+def test_who_has_won_at_zero(game: str, won: tuple[str, ...]) -> None:
+    assert made(game).won_at_zero == won
+
+
+@pytest.mark.parametrize("game", GAMES)
+@pytest.mark.parametrize("judged", ["samples", "samples-and-reconstructions"])
+def test_every_game_can_be_played(game: str, judged: str) -> None:
+    found, _ = played(made(game, judged=judged), batch())
+    for slopes_of in found.values():
+        assert all(torch.isfinite(slope).all() for slope in slopes_of)
+
+
+def test_clipped_weights_stay_within_the_clip() -> None:
+    objective = made("wasserstein", clip=0.01)
+    critic, _ = objective.turns(Progress())
+    critic.after()
+    assert all(p.abs().max() <= 0.01 for p in objective.duel.critic.parameters())
+
+
+def test_pairs_that_do_not_fit_are_refused() -> None:
+    encoder, critic = ConvolvingEncoder(8, 1, 6, 4), DcganCritic(8, 1, 8)
+    rest = GAMES["hinge"](), PENALTIES["none"](), augmentation.none(), constant(1), constant(1)
+    with pytest.raises(ValueError, match="numbers"):
+        VaeGan(encoder, DcganGenerator(8, 1, 7, 8), critic, *rest)
+    with pytest.raises(ValueError, match="normal prior"):
+        VaeGan(encoder, UpsamplingGenerator(8, 1, 6, 8), critic, *rest)
+
+
+def trained(pack: Pack, steps: int) -> tuple[State, Mapping[str, float], Mapping[str, float]]:
+    objective = made(size=16, channels=3, likelihood="fitted-gaussian", weight_gan=0.3)
+    pace = Pace(optimisers.adam(), constant(2e-3))
+    rows = pack.rows("train")
+
+    def drawn(now: Progress) -> Batch:
+        draw = Draw(0, "test", now.position)
+        chosen = rows[draw.permutation(len(rows), "rows")[:16]]
+        return Batch(to_images(pack.images[chosen]), draw)
+
+    state = State(objective, dict.fromkeys(objective.players(), pace), drawn, 0, 80)
+    first, *_, last = itertools.islice(fit(state, 10**9), steps)
+    return state, first.scores, last.scores
+
+
+def test_three_players_learn_at_once(kittens: Pack) -> None:
+    state, first, last = trained(kittens, 40)
+    assert last["decoder/reconstruction"] < first["decoder/reconstruction"] - 300
+    assert last["encoder/reconstruction"] == last["decoder/reconstruction"]
+    assert last["decoder/share"] == pytest.approx(0.3 / 1.3, rel=1e-4)
+    assert state.now.moves == {"encoder": 40, "decoder": 40, "critic": 40}
+    assert state.now.images_seen == 40 * 16
+    panel = state.objective.panel(state.batch(), state.average)
+    assert list(panel) == ["original", "decoded"]
+    own = (panel["decoded"] - panel["original"]).square().mean()
+    assert own < (panel["decoded"] - panel["original"].roll(1, 0)).square().mean()
+
+
+# What a step costs beside 3E + 6G + 8D: further passes of G and D, and first layers' input
+# gradients of G and D that nobody needs.
+FURTHER: list[tuple[dict[str, Any], tuple[int, int, int, int]]] = [
+    ({}, (0, 0, 0, 0)),
+    ({"weights": "fixed", "weight_vae": 0.5}, (0, 0, 0, 0)),
+    ({"space": "features"}, (0, 3, 0, 0)),
+    ({"judged": "samples-and-reconstructions"}, (2, 5, 1, 1)),
+    ({"critic_moves": 3}, (2, 12, 0, 4)),
+]
+
+
+@pytest.mark.parametrize(("options", "further"), FURTHER)
+def test_a_step_costs_its_formula(
+    options: dict[str, Any], further: tuple[int, int, int, int]
+) -> None:
+    objective, some = made(size=16, **options), Batch(torch.rand(8, 1, 16, 16), Draw(0, "test", 0))
+    encoder, decoder, critic = objective.players().values()
+    z, images = torch.randn(8, 6), some.images
+    with torch.no_grad():
+        e, g, d = (
+            counted(lambda: encoder(images)),
+            counted(lambda: decoder(z)),
+            counted(lambda: critic(images)),
+        )
+        first = [
+            counted(lambda: next(m for m in net.modules() if isinstance(m, kind))(seen))  # noqa: B023
+            for net, kind, seen in (
+                (encoder, nn.Conv2d, images),
+                (decoder, Seed, z),
+                (critic, nn.Conv2d, images),
+            )
+        ]
+    more_g, more_d, spared_g, spared_d = further
+    whole = 3 * e + (6 + more_g) * g + (8 + more_d) * d
+    spared = first[0] + (1 + spared_g) * first[1] + (2 + spared_d) * first[2]
+    pace = Pace(optimisers.adam(), constant(1e-3))
+    state = State(objective, dict.fromkeys(objective.players(), pace), lambda now: some, 0, 80)
+    steps = fit(state, 10**9)
+    for _ in range(2):
+        assert counted(lambda: next(steps)) == pytest.approx(whole - spared, rel=0.01)

@@ -1,0 +1,156 @@
+"""Photos are found again among what a generator draws."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import stacked
+from purrtrait import critics, projecting
+from purrtrait.datasets.pack import Pack
+from purrtrait.evaluation.efficientnet import EfficientNetLite0
+from purrtrait.evaluation.reference import silent
+from purrtrait.images.resize import to_images
+from purrtrait.model import Model, load
+from purrtrait.networks.dense import DenseGenerator
+from purrtrait.sampling.levels import Drawn
+from purrtrait.types import Encoder, Images
+
+
+@pytest.fixture
+def model(kittens: Pack) -> Model:
+    return load(stacked.trained(kittens).path, "cpu")
+
+
+@pytest.fixture
+def lively() -> Model:
+    """A generator that was never trained, whose portraits differ much by their latents."""
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        network = DenseGenerator(16, 3, latent=3, width=16).eval().requires_grad_(False)
+    for weights in network.parameters():
+        weights.mul_(4)
+    return Model(Drawn(network), {"size": 16, "channels": 3}, torch.device("cpu"))
+
+
+def test_a_portrait_is_found_again_better_than_by_chance(lively: Model) -> None:
+    model = lively
+    truth, told = model.latents(1, seed=99), set[str]()
+    pixels = model.draw(truth)[0]
+    found = projecting.project(
+        model, pixels, tries=8, steps=40, report=lambda what, done, total: told.add(what)
+    )
+    features = EfficientNetLite0()(np.stack([pixels, found.start, found.portrait]))
+    away = torch.cdist(features[:1], features[1:])[0].tolist()
+    assert [found.distances[name] for name in ("start", "portrait")] == pytest.approx(away)
+    assert away[1] < 0.2 * away[0]
+    assert torch.allclose(found.latent, truth, atol=0.03)
+    assert (found.portrait == model.draw(found.latent)[0]).all()
+    assert told == {"random portraits", "descent"}
+
+
+def test_the_same_seed_finds_the_same(lively: Model, kittens: Pack) -> None:
+    first, again, other = (
+        projecting.project(lively, kittens.images[0], tries=4, steps=2, seed=seed).latent
+        for seed in (1, 1, 2)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_a_pyramids_latents_stay_in_the_range_of_their_prior(model: Model, kittens: Pack) -> None:
+    found = projecting.project(model, kittens.images[0], tries=4, steps=4)
+    assert found.latent.shape == (1, model.sampler.latent_size)
+    assert found.latent.abs().max() < 1
+    assert found.portrait.shape == (16, 16, 3)
+
+
+@pytest.mark.parametrize("size", [32, 200])
+def test_features_with_a_graph_are_those_of_the_extractor(
+    size: int, model: Model, kittens: Pack
+) -> None:
+    pixels = kittens.images[:3].repeat(size // 8, 1).repeat(size // 8, 2)
+    search = projecting._Search(model, to_images(kittens.images[:1]))
+    assert torch.allclose(
+        search.features(to_images(pixels)), EfficientNetLite0()(pixels), atol=2e-2, rtol=1e-3
+    )
+
+
+def test_an_encoders_word_is_among_the_starts(lively: Model) -> None:
+    model = lively
+    truth = model.latents(1, seed=99)
+    asked: list[torch.Size] = []
+
+    def encode(images: Images) -> torch.Tensor:
+        asked.append(images.shape)
+        return truth
+
+    found = projecting.project(model, model.draw(truth)[0], tries=2, steps=1, encode=encode)
+    assert asked == [(1, 3, 16, 16)]
+    assert torch.allclose(found.latent, truth)
+
+
+class Averaging(Encoder):
+    """The means of a picture's channels, and a variance that nobody should look at."""
+
+    def forward(self, images: Images) -> tuple[torch.Tensor, torch.Tensor]:
+        means = images.mean((2, 3))
+        return means, means + 100
+
+
+def test_the_encoder_of_a_run_is_found(
+    kittens: Pack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    last = stacked.trained(kittens).latest()
+    assert last is not None
+    folder, model = last.path, load(last.path, "cpu")
+    assert projecting.encoder(folder, model) is None  # a GAN has none
+    assert projecting.encoder(tmp_path, model) is None
+    monkeypatch.setattr(
+        critics,
+        "players",
+        lambda found, device: {"critic": torch.nn.Identity(), "encoder": Averaging()},
+    )
+    encode = projecting.encoder(folder, model)
+    assert encode is not None
+    images = to_images(kittens.images[:2])
+    assert torch.equal(encode(images), images.mean((2, 3)))
+
+
+def test_ends_are_portraits_or_photos(lively: Model, kittens: Pack, tmp_path: Path) -> None:
+    model, path = lively, tmp_path / "photo.png"
+    Image.fromarray(kittens.images[3]).save(path)
+    z, shown = projecting.end(model, "7:2", 0.5, None, silent)
+    assert torch.equal(z, model.latents(3, 7, 0.5)[2:])
+    assert shown == []
+    word = model.latents(1, 5)
+    z, shown = projecting.end(model, str(path), 0.5, lambda images: word, silent)
+    assert torch.equal(z, word)
+    assert (shown[0] == kittens.images[3]).all()
+
+
+def test_photos_are_cut_to_the_models_size(model: Model, tmp_path: Path) -> None:
+    path = tmp_path / "photo.png"
+    Image.new("RGB", (90, 60), (10, 20, 30)).save(path)
+    assert (projecting.photo(path, model) == [10, 20, 30]).all()
+    grey = Model(model.sampler, {**model.about, "channels": 1}, model.device)
+    assert projecting.photo(path, grey).shape == (16, 16, 1)
+    path.write_text("no picture")
+    for wrong in (path, tmp_path / "gone.png"):
+        with pytest.raises(ValueError, match="cannot be used: "):
+            projecting.photo(wrong, model)
+
+
+def test_what_was_found_is_written(tmp_path: Path) -> None:
+    photo, start, portrait = (np.full((16, 16, 3), level, np.uint8) for level in (10, 20, 30))
+    z = torch.arange(5.0)[None]
+    made = projecting.Projection(z, photo, start, portrait, {"start": 2.0, "portrait": 1.0})
+    files = projecting.write(made, tmp_path)
+    assert (np.load(files["latent"]) == z.numpy()).all()
+    sheet = np.asarray(Image.open(files["pictures"]))
+    assert sheet.shape == (16 + 132, 3 * 132, 3)
+    assert [int(sheet[80, 132 * place + 66, 0]) for place in range(3)] == [10, 20, 30]

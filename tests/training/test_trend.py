@@ -1,0 +1,78 @@
+"""Moving averages against their formula, and words on levels and jumps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import pytest
+
+from purrtrait.training.trend import WINDOW, Trend
+from purrtrait.types import Progress
+
+LOSS, STEEP = "critic/game", "generator/gradient"
+
+
+def told(trend: Trend, values: Iterable[float], name: str = LOSS) -> list[str]:
+    return [hint for value in values for hint in trend.look(Progress(scores={name: value}))]
+
+
+def test_averages_begin_with_the_first_value_and_follow_by_a_hundredth() -> None:
+    trend, values = Trend(()), [3.0, -1.0, 0.5, 8.0]
+    expected = values[0]
+    for value in values:
+        trend.look(Progress(scores={LOSS: value, STEEP: 10 * value, "critic/lr": 5.0}))
+        expected = 0.99 * expected + 0.01 * value
+    assert trend.averages == {LOSS: pytest.approx(expected), STEEP: pytest.approx(10 * expected)}
+    assert trend.scores() == {f"average/{name}": v for name, v in trend.averages.items()}
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("where", [LOSS, STEEP])
+def test_a_step_without_numbers_moves_none_of_them(bad: float, where: str) -> None:
+    trend = Trend(())
+    trend.look(Progress(scores={LOSS: 1.0, STEEP: 2.0}))
+    trend.look(Progress(scores={LOSS: 5.0, STEEP: 5.0} | {where: bad}))
+    assert trend.averages == {LOSS: 1.0, STEEP: 2.0}
+    trend = Trend(())
+    trend.look(Progress(scores={LOSS: 1.0, STEEP: 2.0} | {where: bad}))
+    assert trend.averages == {}
+
+
+def test_an_objective_that_settles_is_told_once() -> None:
+    trend = Trend(())
+    assert told(trend, [-0.4] * WINDOW) == []
+    (hint,) = told(trend, [-0.4, -0.41] * 5 * WINDOW)
+    assert "settled near -0.4" in hint
+
+
+@pytest.mark.parametrize("factor", [2.5, -3.0])
+def test_a_jump_from_a_level_is_told_with_its_size(factor: float) -> None:
+    trend = Trend(())
+    told(trend, [-0.4] * 2 * WINDOW)
+    (hint,) = told(trend, [-0.4 * factor] * WINDOW)
+    assert "2.0 times" in hint
+    assert "-0.4" in hint
+    (hint,) = told(trend, [-0.4 * factor] * 3 * WINDOW)
+    assert "settled" in hint
+
+
+def test_growth_at_the_beginning_and_slow_drift_are_no_jumps() -> None:
+    rising = [-0.001 * 2 ** (step / WINDOW) for step in range(6 * WINDOW)]
+    assert told(Trend(()), rising) == []
+    trend = Trend(())
+    told(trend, [-0.4] * 2 * WINDOW)
+    assert told(trend, [-0.4 * 1.0003**step for step in range(8 * WINDOW)]) == []
+
+
+def test_where_the_critic_can_win_a_level_says_nothing_but_a_jump_does() -> None:
+    trend = Trend(("critic", "generator"))
+    assert told(trend, [0.7] * 4 * WINDOW) == []
+    (hint,) = told(trend, [2.1] * WINDOW)
+    assert "times what it was" in hint
+
+
+def test_without_a_critic_there_is_nothing_to_say() -> None:
+    trend = Trend(())
+    assert told(trend, [1.0] * 3 * WINDOW + [9.0] * WINDOW, STEEP) == []
+    assert trend.averages[STEEP] > 8
