@@ -13,8 +13,10 @@ import pytest
 import torch
 
 import purrtrait
-from helpers import TINY
+from helpers import TINY, tiny
 from purrtrait import config, face
+from purrtrait.assemble import pyramid
+from purrtrait.assemble.options import find
 from purrtrait.datasets.pack import Pack
 from purrtrait.trainer import Outcome
 from purrtrait.training.run import Run
@@ -25,9 +27,9 @@ UPKEEP = {"previews": 4, "tensorboard": False}
 
 
 def train(pack: Pack, recipe: str = "dcgan", budget: int = 16, **asked: object) -> Outcome:
-    moves = {"critic_moves": "1"} if recipe.startswith("wgan") else {}
+    moves = {"critic_moves": "1"} if recipe.startswith(("wgan", "cat-gan")) else {}
     known: dict[str, object] = {
-        "settings": TINY | moves,
+        "settings": tiny(recipe) | moves,
         "upkeep": UPKEEP,
         "device": "cpu",
         "threads": 1,
@@ -35,7 +37,10 @@ def train(pack: Pack, recipe: str = "dcgan", budget: int = 16, **asked: object) 
     return purrtrait.train(recipe, pack.path, budget=budget, **(known | asked))  # type: ignore[arg-type]
 
 
-@pytest.fixture(scope="module", params=config.shipped())
+DRAWING = [name for name in config.shipped() if pyramid.draws(find(name), -1)]
+
+
+@pytest.fixture(scope="module", params=DRAWING)
 def model(
     request: pytest.FixtureRequest, kittens: Pack, tmp_path_factory: pytest.TempPathFactory
 ) -> face.Model:

@@ -96,13 +96,13 @@ GROUPS = (
         "Losses",
         "What each player tries to lower. In a game between two, falling curves are no proof of "
         "better pictures: look for curves that stay level and away from zero.",
-        ("*/game",),
+        ("*/game", "verdict/loss-*"),
     ),
     Group(
         "How often the critic is right",
         "At 1 the critic tells every real picture from every fake; at 0.5 it is guessing. "
         "Between the two the generator has something to learn from.",
-        ("critic/order",),
+        ("critic/order", "critic/accuracy"),
     ),
     Group(
         "Verdicts",
@@ -121,6 +121,44 @@ GROUPS = (
         ("*/penalty",),
     ),
     Group("Learning rates", "How large a step each player takes.", ("*/lr",), NEVER),
+    Group(
+        "Distance to the truth",
+        "How far pictures that are decoded, cleaned or retouched are from those that they should "
+        "be like, here and on pictures held out. Where the two come apart, what was seen is known "
+        "by heart.",
+        ("*/difference", "*/change", "score/refinement"),
+    ),
+    Group(
+        "Latents of pictures",
+        "How unlikely pictures are once decoded, how far their latents are from the prior, and the "
+        "lower bound on their likelihood that follows.",
+        ("*/reconstruction", "*/divergence", "*latent/bound"),
+    ),
+    Group(
+        "Balance",
+        "How often each player was let step, and what it is held back by.",
+        ("balance/*", "critic/l2", "decoder/share", "*latent/weight"),
+        NEVER,
+    ),
+    Group(
+        "Size of the weights",
+        "What each player pays for the size of its weights.",
+        ("*/decay",),
+        NEVER,
+    ),
+    Group(
+        "The validator",
+        "How often it is right about real and about spoilt pictures, and what it thinks of "
+        "portraits; 1 is real.",
+        ("validator/*", "held-out/validator/*"),
+    ),
+    Group(
+        "Probes",
+        "Where a real picture and a pattern of noise stand among portraits, as the critic ranks "
+        "them. The first should be near 1 and the second near 0.",
+        ("probe/*",),
+        NEVER,
+    ),
     Group("Noise", "How much noise is laid over what the critic sees.", ("*/noise",), NEVER),
     Group(
         "Augmentation",

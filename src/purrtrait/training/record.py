@@ -41,7 +41,7 @@ SCORES = {
     "generator/decay": "what the generator pays for the size of its weights",
     "generator/lr": "the generator's learning rate",
     "encoder/reconstruction": "how unlikely pictures are when decoded, in nats a picture",
-    "encoder/divergence": "KL divergence of the pictures' latents from the prior, nats a picture",
+    "encoder/divergence": "divergence (KL) of the pictures' latents from the prior, nats a picture",
     "encoder/decay": "what the encoder pays for the size of its weights",
     "encoder/lr": "the encoder's learning rate",
     "decoder/reconstruction": "the same number as encoder/reconstruction",
