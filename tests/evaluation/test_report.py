@@ -299,5 +299,19 @@ def test_a_running_mean_keeps_levels_and_gaps() -> None:
 
 
 def test_a_long_run_makes_no_huge_page() -> None:
-    made = rows(3000)
-    assert len(report.render(contents(made))) < 50_000 * len(made[0]["scores"])
+    assert len(report.render(contents(rows(3000)))) < 3_000_000
+
+
+def test_many_rows_are_drawn_by_their_extremes() -> None:
+    values = np.random.default_rng(3).normal(size=3000)
+    values[700:710] = math.nan
+    kept = curves.extremes(values, 300)
+    assert (np.diff(kept) > 0).all()
+    assert len(kept) <= 3 * 300
+    assert np.isnan(values[kept]).any()  # a gap stays a gap
+    for part in np.array_split(np.arange(3000), 300):
+        mine = values[kept[(kept >= part[0]) & (kept <= part[-1])]]
+        if np.isfinite(values[part]).any():
+            assert np.nanmin(mine) == np.nanmin(values[part])
+            assert np.nanmax(mine) == np.nanmax(values[part])
+    assert (curves.extremes(values[:600], 300) == np.arange(600)).all()

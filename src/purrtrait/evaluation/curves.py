@@ -19,6 +19,7 @@ COLOURS = 6  # the page defines --curve-0 to --curve-5
 MANY = 40  # rows from which on a mean is drawn over the single steps
 NEVER = math.inf
 SPAN = 30  # that mean goes over such a part of the rows to either side
+POINTS = 300  # parts of a line whose extremes are drawn; a panel is about as many pixels wide
 LARGEST = 1e30  # beyond it nothing can be drawn to scale
 
 # Stand for the page's own colours until the drawing is done: matplotlib knows no CSS.
@@ -266,8 +267,29 @@ def _draw(
         dots = "o" if len(values) < MANY else ""
         axes.plot(seen, values, color=colour, linewidth=1.5, marker=dots, markersize=3)
         return
-    axes.plot(seen, values, color=colour, linewidth=0.6, alpha=0.35)
+    few = extremes(values, POINTS)
+    axes.plot(seen[few], values[few], color=colour, linewidth=0.6, alpha=0.35)
     axes.plot(seen, running_mean(values, len(values) // SPAN), color=colour, linewidth=1.6)
+
+
+def extremes(values: np.ndarray, parts: int) -> np.ndarray:
+    """Which of the values (N,) to draw so that it looks like all: of each part least and greatest.
+
+    Rising row numbers, at most two for each of ``parts``; where a part has a gap, that too.
+    """
+    if len(values) <= 2 * parts:
+        return np.arange(len(values))
+    kept = [
+        rows[place]
+        for rows in np.array_split(np.arange(len(values)), parts)
+        for some in (values[rows],)
+        for place in {
+            int(np.where(np.isfinite(some), some, np.inf).argmin()),
+            int(np.where(np.isfinite(some), some, -np.inf).argmax()),
+            *np.flatnonzero(~np.isfinite(some))[:1].tolist(),
+        }
+    ]
+    return np.sort(np.array(kept))
 
 
 def running_mean(values: np.ndarray, span: int) -> np.ndarray:
