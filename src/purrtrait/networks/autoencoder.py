@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from purrtrait.networks.blocks import activation
+from purrtrait.networks.blocks import activation, coarse
 from purrtrait.networks.dense import DenseGenerator
 from purrtrait.networks.stack import INITIALISATIONS, Initialisation, gauss005
 from purrtrait.types import Amount, Coder, Count, Generator, Images, Latents, Positive, Prior
@@ -137,11 +137,7 @@ class BoundedRefiner(Generator):
 
         ValueError where no pictures are given.
         """
-        if given is None:
-            raise ValueError(
-                "a bounded refiner changes a picture, and got none. Use it in a stage on top of "
-                "one that draws whole pictures"
-            )
+        given = coarse(given)
         rows = torch.tanh(self.layers((_rows(given) + 1) / 2))
         changes: Tensor = rows.unflatten(1, self.shape)
         return self.reach * changes.permute(0, 3, 1, 2)

@@ -52,6 +52,16 @@ def whole(images: Images, given: Tensor | None) -> Images:
     return images if given is None else images + given
 
 
+def coarse(given: Images | None) -> Images:
+    """The pictures that a refiner is given; ValueError where there are none."""
+    if given is None:
+        raise ValueError(
+            "a refiner adds detail to a coarse picture, and got none; it cannot draw a picture by "
+            "itself: choose another generator, or use it in a stage on top of one that draws"
+        )
+    return given
+
+
 def halvings(size: int, smallest: int = 4) -> int:
     """How many times ``size`` halves down to ``smallest``; ValueError unless exactly so."""
     steps = (size // smallest).bit_length() - 1

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
-from purrtrait.networks.blocks import activation
+from purrtrait.networks.blocks import activation, coarse
 from purrtrait.networks.modern import Doubling
 from purrtrait.networks.stack import Stack
 from purrtrait.types import Count, Generator, Images, Latents, Prior
@@ -48,11 +48,7 @@ class HalfwayRefiner(Generator):
 
         ValueError where no coarse pictures are given.
         """
-        if given is None:
-            raise ValueError(
-                "a refiner adds detail to a coarse picture, and got none; it cannot draw a picture "
-                "by itself: choose another generator"
-            )
+        given = coarse(given)
         noise = z.unflatten(1, (1, self.half_size, self.half_size))
         maps = self.doubling(self.layers(torch.cat([noise, avg_pool2d(given, 2)], 1)))
         details: Images = self.head(torch.cat([maps, given], 1))

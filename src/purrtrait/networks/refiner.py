@@ -14,7 +14,7 @@ import torch
 from annotated_types import Ge, Le
 from torch import Tensor, nn
 
-from purrtrait.networks.blocks import activation, whole
+from purrtrait.networks.blocks import activation, coarse, whole
 from purrtrait.networks.stack import Stack
 from purrtrait.types import Count, Critic, Generator, Images, Latents, Logits, Prior
 
@@ -87,11 +87,7 @@ class Refiner(Generator):
 
         ValueError where no coarse pictures are given.
         """
-        if given is None:
-            raise ValueError(
-                "a refiner adds detail to a coarse picture, and got none; it cannot draw a picture "
-                "by itself: choose another generator"
-            )
+        given = coarse(given)
         noise = z.unflatten(1, (1, self.size, self.size))
         details: Images = self.layers(torch.cat([noise, _within(given, self.black)], 1))
         return details * (2 / (1 - self.black))
