@@ -50,21 +50,12 @@ def test_where_probes_would_stand() -> None:
     assert among.rank(probes).mean().item() == pytest.approx(order(probes, among.verdicts))
 
 
-def test_details_are_judged_on_what_they_are_details_of() -> None:
-    critic, details, given = Brightness(), levels(0.1, 0.2, 0.3), levels(0.9, 0.0, -0.9)
-    assert ranked(critic, details, given).best(3).tolist() == [0, 1, 2]
-    assert ranked(critic, details).best(3).tolist() == [2, 1, 0]
-
-
 def test_many_are_judged_a_few_at_a_time() -> None:
     critic, images = Brightness(), torch.rand(2 * JUDGED_AT_ONCE + 3, 1, 8, 8) * 2 - 1
     found = ranked(critic, images)
     assert critic.shown == [JUDGED_AT_ONCE, JUDGED_AT_ONCE, 3]
     assert torch.allclose(found.verdicts, critic(images), atol=1e-6)
     assert not found.verdicts.requires_grad
-    given = images.flip(0)
-    expected = critic(images, given)
-    assert torch.allclose(ranked(critic, images, given).verdicts, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(

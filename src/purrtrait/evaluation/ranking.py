@@ -47,17 +47,13 @@ class Ranking:
 
 
 @torch.no_grad()
-def ranked(critic: Critic, images: Images, given: Images | None = None) -> Ranking:
-    """The ranking of images (N, C, H, W), as the critic judges in evaluation mode.
+def ranked(critic: Critic, portraits: Images) -> Ranking:
+    """The ranking of portraits (N, C, H, W) in [-1, 1], as the critic judges in evaluation mode.
 
-    Portraits are in [-1, 1]; where the critic judges details, ``given`` are the pictures that they
-    are details of. Without dropout and batch statistics, a verdict depends on its own picture only.
+    Without dropout and batch statistics, a verdict depends on its own picture only. A critic of
+    details judges portraits too: it sees no more than the sum of detail and coarse picture.
     """
-    device = next(critic.parameters(), images).device
-    rows = torch.arange(len(images)).split(JUDGED_AT_ONCE)
+    device = next(critic.parameters(), portraits).device
     with at_rest(critic):
-        verdicts = [
-            critic(images[some].to(device), None if given is None else given[some].to(device))
-            for some in rows
-        ]
+        verdicts = [critic(some.to(device)) for some in portraits.split(JUDGED_AT_ONCE)]
     return Ranking(torch.cat(verdicts).float().cpu())
