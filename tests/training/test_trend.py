@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable
 
@@ -76,3 +77,18 @@ def test_without_a_critic_there_is_nothing_to_say() -> None:
     trend = Trend(())
     assert told(trend, [1.0] * 3 * WINDOW + [9.0] * WINDOW, STEEP) == []
     assert trend.averages[STEEP] > 8
+
+
+def test_what_a_checkpoint_holds_goes_on_as_if_nothing_had_been() -> None:
+    whole, first = Trend(()), Trend(())
+    values = [3.0 + 0.01 * step for step in range(700)]
+    steps = [Progress(scores={"critic/game": value}) for value in values]
+    for now in steps:
+        whole.look(now)
+    for now in steps[:350]:
+        first.look(now)
+    second = Trend((), json.loads(json.dumps(first.facts())))
+    for now in steps[350:]:
+        second.look(now)
+    assert second.facts() == whole.facts()
+    assert second.scores() == whole.scores()

@@ -25,6 +25,7 @@ from purrtrait.training.checkpoint import Checkpoint
 from purrtrait.training.session import Cadence, Session
 from purrtrait.training.spent import Spent
 from purrtrait.training.state import State, load
+from purrtrait.training.trend import Trend
 from purrtrait.types import Batch, Critic, Draw, Images, Progress
 from purrtrait.version import VERSION
 
@@ -59,7 +60,7 @@ def session(
         _take(state, pyramid.takes(place.recipe, number), found)
     look = Look(place, built, state.average, below, _validity(place, number, found))
     upkeep = Upkeep.model_validate(place.request.upkeep)
-    samples = _scored(place, upkeep)
+    samples, known = _scored(place, upkeep), last.facts if last else {}
     return Session(
         place.run,
         stage.name,
@@ -73,7 +74,8 @@ def session(
         look.scoring(samples, upkeep.truths, upkeep.tries),
         place.share,
         device,
-        Spent(device, **(last.facts.get("spent", {}) if last else {})),
+        Spent(device, **known.get("spent", {})),
+        Trend(built.objective.won_at_zero, known.get("trend", {})),
     )
 
 

@@ -94,6 +94,12 @@ GROUPS = (
         NEVER,
     ),
     Group(
+        "Losses on average",
+        "Moving averages over some hundred steps. Where the critic's loss is a distance, a level "
+        "at which it stays says that little is learnt any more.",
+        ("average/*",),
+    ),
+    Group(
         "Losses",
         "What each player tries to lower. In a game between two, falling curves are no proof of "
         "better pictures: look for curves that stay level and away from zero.",

@@ -90,6 +90,7 @@ class Session:
     share: Share
     device: torch.device
     spent: Spent
+    trend: Trend
 
     def play(self, writer: record.Writer, stop: Stop, watch: Callable[[Progress], None]) -> bool:
         """Train to the end of the budget; True if it came there, False if it was stopped."""
@@ -104,17 +105,17 @@ class Session:
         self, recorder: record.Recorder, stop: Stop, watch: Callable[[Progress], None]
     ) -> bool:
         """Step by step to the end of the budget, looking up after each; True if it came there."""
-        won_at_zero = self.state.objective.won_at_zero
-        guard, trend = Guard(won_at_zero), Trend(won_at_zero)
+        guard = Guard(self.state.objective.won_at_zero)
         before = self.state.now
         self.preview(recorder, before, due=before.images_seen == 0)
         stopped, scored = False, dict[str, float]()
         for now in fit(self.state, self.budget):
             # The trend first: the guard raises where scores are no numbers.
-            self.warn(recorder, now, [*trend.look(now), *guard.look(now)])
+            self.warn(recorder, now, [*self.trend.look(now), *guard.look(now)])
             done = now.images_seen >= self.budget
             stopped = cluster.anyone(stop.wanted()) and not done
-            scored |= self.look_up(recorder, before, now, done or stopped)
+            followed = replace(now, scores={**now.scores, **self.trend.scores()})
+            scored |= self.look_up(recorder, before, followed, done or stopped)
             watch(replace(now, scores={**now.scores, **scored}))
             before = now
             if stopped:
@@ -206,6 +207,7 @@ class Session:
             "judged_by": self.cadence.judged_by * self.old_enough(),
             "optimisers": state.steppers(),
             "spent": self.spent.facts(),
+            "trend": self.trend.facts(),
         }
         saved = checkpoint.write(path, state.tensors(), {**self.under, **own}, facts, self.texts)
         self.run.prune(self.cadence.keep, self.stage)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Collection, Mapping
+from typing import Any
 
 from purrtrait.types import Progress
 
+NO_FACTS: Mapping[str, Any] = {}
 KEPT = 0.99  # of an average in a step: it looks back some hundred steps
 FOLLOWED = ("game", "gradient")  # terms of a player: what it loses, how steep that is
 OBJECTIVE = "critic/game"
@@ -35,15 +37,23 @@ class Trend:
 
     A step in which any followed score is no number moves none of the averages. ``won_at_zero``
     names the players who have won when their loss is near 0: where the critic is none of them, its
-    loss is a distance, and a level at which it stays says how far training has come. Nothing is
-    kept in checkpoints: a resumed run begins its averages anew.
+    loss is a distance, and a level at which it stays says how far training has come. ``facts`` is
+    what a checkpoint holds of one, so that a resumed run goes on with its averages.
     """
 
-    def __init__(self, won_at_zero: Collection[str]) -> None:
+    def __init__(self, won_at_zero: Collection[str], facts: Mapping[str, Any] = NO_FACTS) -> None:
         self.distance = "critic" not in won_at_zero
-        self.averages: dict[str, float] = {}
-        self.recent: deque[float] = deque(maxlen=WINDOW + 1)
-        self.settled = False
+        self.averages: dict[str, float] = dict(facts.get("averages", {}))
+        self.recent: deque[float] = deque(facts.get("recent", ()), maxlen=WINDOW + 1)
+        self.settled = bool(facts.get("settled", False))
+
+    def facts(self) -> dict[str, Any]:
+        """All that it remembers, as plain data."""
+        return {
+            "averages": dict(self.averages),
+            "recent": list(self.recent),
+            "settled": self.settled,
+        }
 
     def look(self, now: Progress) -> list[str]:
         """What is to be said after this step: that the objective has settled, or has jumped."""
