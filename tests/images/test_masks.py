@@ -68,14 +68,23 @@ def test_the_walks_of_a_size_are_a_constant() -> None:
     assert masks.walks(4).min() >= 0
 
 
+def bell(width: int) -> list[float]:
+    middle, deviation = (width - 1) / 2, width / 4
+    return [math.exp(-((place - middle) ** 2) / (2 * deviation**2)) for place in range(width)]
+
+
 @pytest.mark.parametrize("width", [1, 4, 10])
-def test_the_bell(width: int) -> None:
-    bell, middle, deviation = masks.gaussian(width), (width - 1) / 2, width / 4
-    for row in range(width):
-        for column in range(width):
-            away = (row - middle) ** 2 + (column - middle) ** 2
-            expected = math.exp(-away / (2 * deviation**2))
-            assert bell[row, column].item() == pytest.approx(expected)
+def test_one_white_pixel_is_blurred_to_the_bell(width: int) -> None:
+    size, row, column = 24, 11, 9
+    white = torch.zeros(size, size)
+    white[row, column] = 1
+    found = masks.blurring(size, width) @ white @ masks.blurring(size, width).T
+    first = (width - 1) // 2
+    for y in range(width):
+        for x in range(width):
+            expected = bell(width)[y] * bell(width)[x]
+            assert found[row + first - y, column + first - x].item() == pytest.approx(expected)
+    assert int((found > 0).sum()) == width**2
 
 
 @pytest.mark.parametrize("blur", [1, 4, 10])
@@ -84,7 +93,7 @@ def test_a_cloud_is_four_walks_blurred(blur: int) -> None:
     picked = (draw().uniform((4,), "walks of cloud") * 1000).int()
     a, b, c, d = (masks.walks(size)[number] for number in picked)
     sharp = ((2 * a - b).clamp(0, 1) + 2 * c * d).clamp(0, 1)
-    bell, first = masks.gaussian(blur), (blur - 1) // 2
+    weights, first = bell(blur), (blur - 1) // 2
     soft = torch.zeros(size, size)
     for row in range(size):
         for column in range(size):
@@ -92,7 +101,7 @@ def test_a_cloud_is_four_walks_blurred(blur: int) -> None:
                 for x in range(blur):
                     r, col = row + y - first, column + x - first
                     if min(r, col) >= 0 and max(r, col) < size:
-                        soft[row, column] += bell[y, x] * sharp[r, col]
+                        soft[row, column] += weights[y] * weights[x] * sharp[r, col]
     found = masks.cloud(size, blur, draw(), "cloud")
     assert torch.allclose(found, soft / soft.max(), atol=1e-6)
     assert found.max() == 1

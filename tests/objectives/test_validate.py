@@ -53,13 +53,37 @@ def test_it_sees_both_halves_in_one_pass() -> None:
     Validate(critic).judged(shown)
     (seen,) = critic.shown
     assert torch.equal(seen[:6], shown.images)
-    assert torch.equal(seen[6:], spoilt(shown.images, shown.draw))
+    assert torch.equal(seen[6:], spoilt(shown.images, shown.draw, "set 0"))
+
+
+def test_each_set_is_spoilt_by_itself() -> None:
+    critic, shown = Brightness(), batch(7)
+    Validate(critic, sets=3).judged(shown)
+    (seen,) = critic.shown
+    parts = zip(shown.images.split([3, 2, 2]), seen[7:].split([3, 2, 2]), strict=True)
+    for number, (before, after) in enumerate(parts):
+        assert torch.equal(after, spoilt(before, shown.draw, f"set {number}"))
+
+
+def test_several_sets_know_several_techniques_in_one_batch() -> None:
+    """One set, and so one batch of the ancestor's, is all of one technique or of two."""
+    critic = Brightness()
+    shown = Batch(pictures(2 * 64), Draw(0, "test", 1))
+    Validate(critic, sets=64).judged(shown)
+    sets = critic.shown[0][128:].split(2)
+    used = {
+        name
+        for number, (after, before) in enumerate(zip(sets, shown.images.split(2), strict=True))
+        for name, technique in TECHNIQUES.items()
+        if torch.equal(after, technique(before, shown.draw, f"set {number}"))
+    }
+    assert used == set(TECHNIQUES)
 
 
 def test_it_loses_what_torch_says() -> None:
     critic, shown = Brightness(), batch()
     terms = Validate(critic).judged(shown)
-    verdicts = critic(torch.cat([shown.images, spoilt(shown.images, shown.draw)]))
+    verdicts = critic(torch.cat([shown.images, spoilt(shown.images, shown.draw, "set 0")]))
     labels = torch.tensor([1.0] * 6 + [0.0] * 6)  # real, then spoilt
     expected = binary_cross_entropy_with_logits(verdicts, labels)
     assert torch.allclose(terms.costs["validator"]["cross-entropy"], expected)
@@ -71,7 +95,9 @@ def test_it_loses_what_torch_says() -> None:
 def test_the_confusion_can_be_read(
     dark: tuple[int, ...], real: float, fake: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("purrtrait.objectives.validate.spoilt", lambda images, draw: images)
+    monkeypatch.setattr(
+        "purrtrait.objectives.validate.spoilt", lambda images, draw, purpose: images
+    )
     images = torch.ones(6, 1, SIZE, SIZE)
     images[list(dark)] = -1
     watch = Validate(Brightness()).judged(Batch(images, Draw(0, "test", 0))).watch

@@ -13,7 +13,6 @@ from itertools import accumulate
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d, pad
 
 from purrtrait.types import Draw, Share
 
@@ -77,11 +76,19 @@ def _beside(size: int) -> np.ndarray:
     return beside
 
 
-def gaussian(width: int) -> Tensor:
-    """A bell (width, width) around the middle: its deviation is a quarter of the width."""
-    away = (torch.arange(width) - (width - 1) / 2) / (width / 4)
-    bell = torch.exp(-away.square() / 2)
-    return bell[:, None] * bell
+@lru_cache(maxsize=16)
+def blurring(size: int, width: int) -> Tensor:
+    """The matrix (size, size) that blurs each column of pictures by a bell; black lies outside.
+
+    The bell is ``width`` pixels wide, its deviation a quarter of that; its middle has the weight 1.
+    """
+    bell = torch.exp(-((torch.arange(width) - (width - 1) / 2) / (width / 4)).square() / 2)
+    places = torch.arange(size)
+    offsets = places - places[:, None] + (width - 1) // 2
+    weights: Tensor = torch.where(
+        (offsets >= 0) & (offsets < width), bell[offsets.clamp(0, width - 1)], 0.0
+    )
+    return weights
 
 
 def cloud(size: int, blur: int, draw: Draw, purpose: str) -> Tensor:
@@ -93,8 +100,8 @@ def cloud(size: int, blur: int, draw: Draw, purpose: str) -> Tensor:
     picked = (shared(draw, (4,), f"walks of {purpose}") * WALKS).long()
     a, b, c, d = walks(size)[picked]
     sharp = ((2 * a - b).clamp(0, 1) + 2 * c * d).clamp(0, 1)
-    margins = ((blur - 1) // 2, blur // 2)
-    soft = conv2d(pad(sharp[None], (*margins, *margins)), gaussian(blur)[None, None])[0]
+    blurred = blurring(size, blur)
+    soft = blurred @ sharp @ blurred.T  # the bell of two dimensions is a product of two
     # Never empty: where a is 1, the sharp mask is 1 as well.
     return (soft / soft.max()).to(draw.device)
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from purrtrait.images.spoil import TECHNIQUES, spoilt
 from purrtrait.losses.games import cross_entropy
 from purrtrait.networks.resting import at_rest
-from purrtrait.types import Batch, Critic, Images, Objective, Progress, Terms, Turn
+from purrtrait.types import Batch, Count, Critic, Images, Objective, Progress, Terms, Turn
 
 BLOCK = 64  # pictures that are judged at once
 
@@ -18,17 +18,19 @@ BLOCK = 64  # pictures that are judged at once
 class Validate(Objective):
     """One player, who is shown the batch and as many spoilt pictures made from it.
 
-    Each process spoils its own share of the batch; technique and masks are the same for all.
+    Each process spoils its own share of the batch; techniques and masks are the same for all.
 
     Args:
         validator: judges pictures; sigmoid of a verdict is the probability of a real one
+        sets: so many equal parts of the batch are spoilt, each by a technique and masks of its own
     """
 
     validated = True
 
-    def __init__(self, validator: Critic) -> None:
+    def __init__(self, validator: Critic, sets: Count = 1) -> None:
         super().__init__()
         self.validator = validator
+        self.sets = sets
 
     def players(self) -> Mapping[str, nn.Module]:
         """``validator`` alone."""
@@ -55,15 +57,21 @@ class Validate(Objective):
     def judged(self, batch: Batch) -> Terms:
         """Cross entropy of one pass over both halves, so that batch norm sees both."""
         count = len(batch.images)
-        if count < 2:
+        if count < 2 * self.sets:
             raise ValueError(
-                f"the validator is shown {count} picture at a time; spoilt pictures are made of "
-                "several of them. Expected a --set batch of at least 2 for each process, best 16"
+                f"the validator is shown {count} pictures at a time in {self.sets} sets; spoilt "
+                f"pictures are made of several of a set. Expected a --set batch of at least "
+                f"{2 * self.sets} for each process, best {16 * self.sets}, or fewer --set sets"
             )
-        verdicts = self.validator(torch.cat([batch.images, spoilt(batch.images, batch.draw)]))
+        verdicts = self.validator(torch.cat([batch.images, *self._spoilt(batch)]))
         labels = (torch.arange(2 * count, device=verdicts.device) < count).float()
         cost = cross_entropy(verdicts, labels).mean()
         return Terms({"validator": {"cross-entropy": cost}}, _confusion(verdicts.detach()))
+
+    def _spoilt(self, batch: Batch) -> list[Images]:
+        """The batch, spoilt set by set."""
+        sets = batch.images.tensor_split(self.sets)
+        return [spoilt(one, batch.draw, f"set {number}") for number, one in enumerate(sets)]
 
 
 @torch.no_grad()
