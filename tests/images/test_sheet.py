@@ -147,6 +147,21 @@ def test_mp4_comes_back(tmp_path: Path, high: int, wide: int, channels: int) -> 
     assert data.index(b"moov") < data.index(b"mdat"), "a browser cannot start before the end"
 
 
+@pytest.mark.parametrize("rate", [4, 12, 24, 30, 40, 50, 60, 7.5])
+def test_a_gif_takes_as_long_as_its_frames(rate: float, tmp_path: Path) -> None:
+    """GIFs count in hundredths of a second, which few rates are a multiple of."""
+    write_gif(tmp_path / "a.gif", pictures(61, 8, 8, 1), rate)
+    with Image.open(tmp_path / "a.gif") as back:
+        lasting = []
+        for number in range(back.n_frames):
+            back.seek(number)
+            lasting.append(back.info["duration"])
+    assert sum(lasting) == pytest.approx(1000 * 61 / rate, abs=21)
+    assert min(lasting) >= 20  # browsers slow shorter ones down
+    assert max(lasting) - min(lasting) <= 20
+    assert len(lasting) == 61 if rate <= 50 else len(lasting) >= 40
+
+
 @pytest.mark.parametrize("write", [write_gif, write_mp4])
 def test_films_need_frames_of_one_shape(
     tmp_path: Path, write: Callable[[Path, list[np.ndarray], float], None]

@@ -16,6 +16,8 @@ from purrtrait.files import replacing
 WHITE = 255
 STRIP = 16  # height of a caption in pixels
 LEGIBLE = 64  # pixels: a panel's pictures are at least as wide, so that titles can be read
+HUNDREDTHS = 100  # of a second: the unit of time in a GIF
+SHORTEST = 2  # of them: what browsers show as it is meant
 # The wheels of PyAV on PyPI hold libx264; a build without it may have one of the others.
 _ENCODERS: dict[str, dict[str, str]] = {
     "libx264": {"crf": "18", "preset": "medium"},
@@ -92,18 +94,34 @@ def write_png(path: Path, image: np.ndarray) -> None:
 
 
 def write_gif(path: Path, frames: Iterable[np.ndarray], frames_per_second: float) -> None:
-    """Write frames (H, W, C) as a GIF that repeats; equal neighbours become one longer frame."""
-    first, *others = (_picture(frame) for frame in _alike(frames))
-    milliseconds = round(1000 / frames_per_second)
+    """Write frames (H, W, C) as a GIF that repeats; equal neighbours become one longer frame.
+
+    A GIF counts time in hundredths of a second, and browsers slow frames down that stand for fewer
+    than two. So each frame begins at the hundredth that is nearest to its time, and of more than 50
+    a second some are left out: a GIF takes as long as the frames do.
+    """
+    pictures = _timed(_alike(frames), frames_per_second)
+    first = next(pictures)
     with replacing(path) as temporary:
-        first.save(
-            temporary,
-            format="GIF",
-            save_all=True,
-            append_images=others,
-            duration=milliseconds,
-            loop=0,
-        )
+        first.save(temporary, format="GIF", save_all=True, append_images=pictures, loop=0)
+
+
+def _timed(frames: Iterator[np.ndarray], frames_per_second: float) -> Iterator[Image.Image]:
+    """The frames that a GIF shows, each with its duration in milliseconds as Pillow reads it."""
+    shown, begun, number = next(frames), 0, 0
+    for number, frame in enumerate(frames, start=1):
+        now = round(HUNDREDTHS * number / frames_per_second)
+        if now - begun >= SHORTEST:
+            yield _lasting(shown, now - begun)
+            shown, begun = frame, now
+    end = round(HUNDREDTHS * (number + 1) / frames_per_second)
+    yield _lasting(shown, max(SHORTEST, end - begun))
+
+
+def _lasting(frame: np.ndarray, hundredths: int) -> Image.Image:
+    picture = _picture(frame)
+    picture.info["duration"] = 10 * hundredths
+    return picture
 
 
 def write_mp4(path: Path, frames: Iterable[np.ndarray], frames_per_second: float) -> None:
