@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -22,9 +23,11 @@ from purrtrait.losses.likelihood import gaussian
 from purrtrait.networks.blocks import Seed
 from purrtrait.networks.dcgan import DcganCritic, DcganGenerator
 from purrtrait.networks.encoder import ConvolvingEncoder
+from purrtrait.networks.torchgan import TorchGanCritic
 from purrtrait.networks.upsampling import UpsamplingGenerator
 from purrtrait.objectives import augmentation
 from purrtrait.objectives.balanced import accuracy
+from purrtrait.objectives.decoding import SPACES
 from purrtrait.objectives.vaegan import PLAYED, VaeGan
 from purrtrait.training import optimisers
 from purrtrait.training.fit import fit, gradients
@@ -283,3 +286,18 @@ def test_a_step_costs_its_formula(
     steps = fit(state, 10**9)
     for _ in range(2):
         assert counted(lambda: next(steps)) == pytest.approx(whole - spared, rel=0.01)
+
+
+def test_in_features_nothing_is_nearer_to_a_picture_than_itself() -> None:
+    """Though the critic has dropout, of which every pass in training has masks of its own."""
+    torch.manual_seed(0)
+    critic = TorchGanCritic(8, 1, 4).train()
+    some = batch(6).images
+    likeness = partial(SPACES["features"], critic, gaussian)
+    itself, others = likeness(some, some), likeness(some.roll(1, 0), some)
+    assert (itself < others).all()
+    drawn = some.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(likeness(drawn, some).sum(), drawn)
+    assert slope.abs().max() == 0
+    assert critic.training
+    assert all(module.training for module in critic.modules())

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from purrtrait.losses.exchange import Exchange
 from purrtrait.losses.likelihood import Unlikelihood
+from purrtrait.networks.resting import at_rest
 from purrtrait.objectives.adversarial import Adversarial
 from purrtrait.objectives.vae import somewhere
 from purrtrait.types import Batch, Critic, Encoder, Images
@@ -115,9 +116,11 @@ def _in_pixels(critic: Critic, lost: Unlikelihood, drawn: Images, true: Images) 
 
 
 def _in_features(critic: Critic, lost: Unlikelihood, drawn: Images, true: Images) -> Tensor:
-    with torch.no_grad():
-        seen = critic.features(true)
-    return lost(critic.features(drawn), seen)
+    # At rest: with dropout two looks at the very same picture would differ more than two people do.
+    with at_rest(critic):
+        with torch.no_grad():
+            seen = critic.features(true)
+        return lost(critic.features(drawn), seen)
 
 
 # How unlikely true pictures are, (B,), by what is compared of them and of the drawn ones.
