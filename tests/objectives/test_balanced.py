@@ -137,9 +137,9 @@ def test_what_the_gate_remembers_is_kept(kittens: Pack) -> None:
     assert 0 < straight.now.scores[ADMITTED] < 1
     assert set(packed_memory(second.objective)) == {
         "inner.augmentation.chance",
-        "rule.recent",
-        "rule.turns",
-        "rule.refused",
+        "accuracy.recent",
+        "accuracy.turns",
+        "accuracy.refused",
     }
 
 
@@ -202,3 +202,26 @@ def test_nobody_to_be_held_back_is_refused(kittens: Pack) -> None:
     objective.players = lambda: {"coder": objective.critic}  # type: ignore[method-assign]
     with pytest.raises(ValueError, match="the players are coder"):
         BALANCES["accuracy"]()(objective)
+
+
+@pytest.mark.parametrize(("before", "after"), [*itertools.permutations(BALANCES, 2)])
+def test_a_run_goes_on_with_another_balance(
+    before: str, after: str, kittens: Pack, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Which begins without memory: none of the other's is taken for its own."""
+
+    def made(balance: str) -> State:
+        recipe = helpers.recipe("dcgan", {"balance": balance, "critic.normalisation": "none"})
+        return helpers.state(recipe, kittens)
+
+    first, second, fresh = made(before), made(after), made(after)
+    for _ in itertools.islice(fit(first, 10**9), 3):
+        pass
+    average = first.average.state_dict()
+    second.restore(first.tensors(), average, first.facts(), first.steppers())
+    own = {name: value for name, value in packed_memory(second.objective).items() if "." in name}
+    expected = packed_memory(fresh.objective)
+    rules = [name for name in own if not name.startswith(("inner.", "augmentation."))]
+    assert all(torch.equal(own[name], expected[name]) for name in rules)
+    assert (f"know '{rules[0]}', which begins anew" in caplog.text) if rules else True
+    next(fit(second, 10**9))

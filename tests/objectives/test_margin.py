@@ -188,9 +188,9 @@ def test_what_the_rule_remembers_is_kept(kittens: Pack) -> None:
     assert 0 < straight.now.scores["balance/generator"] < 1
     assert set(packed_memory(second.objective)) == {
         "inner.augmentation.chance",
-        "rule.stepping",
-        "rule.turns",
-        "rule.refused",
+        "margin.stepping",
+        "margin.turns",
+        "margin.refused",
     }
 
 

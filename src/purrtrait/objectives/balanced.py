@@ -39,10 +39,19 @@ class Balanced(Objective):
     def __init__(self, inner: Objective, rule: Rule) -> None:
         super().__init__()
         self.inner = inner
-        self.rule = rule
+        # By its kind, so that a checkpoint's memory of one rule is not taken for that of another.
+        self.kind = type(rule).__name__.lower()
+        self.add_module(self.kind, rule)
         self.won_at_zero = inner.won_at_zero
         self.artists = inner.artists
         self.validated = inner.validated
+
+    @property
+    def rule(self) -> Rule:
+        """What it plays by."""
+        rule = self.get_submodule(self.kind)
+        assert isinstance(rule, Rule)
+        return rule
 
     def players(self) -> Mapping[str, nn.Module]:
         """The inner objective's."""

@@ -156,7 +156,10 @@ class State:
         one now, it begins without memory.
         """
         self.start_from(tensors, tuple(self.paces))
-        self.objective.load_state_dict(under(tensors, "memory/"), strict=False)
+        memory = under(tensors, "memory/")
+        self.objective.load_state_dict(memory, strict=False)
+        for name in packed_memory(self.objective).keys() - memory.keys():
+            log.warning("the checkpoint does not know '%s', which begins anew", name)
         load(self.average, dict(average))
         for player, optimiser in self.optimisers.items():
             if steppers.get(player) == self.paces[player].name:
