@@ -26,6 +26,7 @@ from purrtrait.networks.encoder import ConvolvingEncoder
 from purrtrait.networks.torchgan import TorchGanCritic
 from purrtrait.networks.upsampling import UpsamplingGenerator
 from purrtrait.objectives import augmentation
+from purrtrait.objectives.adversarial import LOSS_ON_FAKES, LOSS_ON_REALS
 from purrtrait.objectives.balanced import accuracy
 from purrtrait.objectives.decoding import SPACES
 from purrtrait.objectives.vaegan import PLAYED, VaeGan
@@ -254,6 +255,8 @@ FURTHER: list[tuple[dict[str, Any], tuple[int, int, int, int]]] = [
     ({"space": "features"}, (0, 3, 0, 0)),
     ({"judged": "samples-and-reconstructions"}, (2, 5, 1, 1)),
     ({"critic_moves": 3}, (2, 12, 0, 4)),
+    ({"game": "relativistic"}, (0, 1, 0, 0)),
+    ({"game": "relativistic", "judged": "samples-and-reconstructions"}, (2, 6, 1, 1)),
 ]
 
 
@@ -286,6 +289,18 @@ def test_a_step_costs_its_formula(
     steps = fit(state, 10**9)
     for _ in range(2):
         assert counted(lambda: next(steps)) == pytest.approx(whole - spared, rel=0.01)
+
+
+def test_what_the_critic_loses_on_fakes_is_of_all_that_it_sees() -> None:
+    """A balance goes by that."""
+    objective, some = made(judged="samples-and-reconstructions"), batch()
+    shown: list[Tensor] = []
+    critic = objective.players()["critic"]
+    critic.register_forward_hook(lambda module, given, verdicts: shown.append(verdicts))
+    watch = objective.turns(Progress(moves={"critic": 0}))[0].loss(some).watch
+    real, *fakes = (softplus(side).mean().item() for side in (-shown[0], *shown[1:]))
+    assert watch[LOSS_ON_REALS].item() == pytest.approx(real)
+    assert watch[LOSS_ON_FAKES].item() == pytest.approx(sum(fakes) / 2)
 
 
 def test_in_features_nothing_is_nearer_to_a_picture_than_itself() -> None:

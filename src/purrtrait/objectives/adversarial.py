@@ -200,6 +200,11 @@ class Adversarial(Drawing):
         return seen + deviation * draw.normal(images.shape, f"noise on {whose}")
 
 
+def on_fakes(exchange: Exchange) -> Tensor:
+    """Mean cross entropy of the verdicts on fakes, to be looked at."""
+    return cross_entropy(exchange.fake.detach(), 0.0).mean()
+
+
 def _verdicts(exchange: Exchange) -> dict[str, Tensor]:
     real, fake = exchange.real.detach(), exchange.fake.detach()
     return {
@@ -207,7 +212,7 @@ def _verdicts(exchange: Exchange) -> dict[str, Tensor]:
         "verdict/fake": fake.mean(),
         "verdict/distance": real.mean() - fake.mean(),
         LOSS_ON_REALS: cross_entropy(real, 1.0).mean(),
-        LOSS_ON_FAKES: cross_entropy(fake, 0.0).mean(),
+        LOSS_ON_FAKES: on_fakes(exchange),
         ORDER: (real > fake).float().mean(),
         ACCURACY: ((real > 0).float().mean() + (fake <= 0).float().mean()) / 2,
         "critic/noise": real.new_tensor(exchange.noise),

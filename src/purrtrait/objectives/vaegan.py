@@ -13,7 +13,7 @@ from torch import nn
 from purrtrait.losses.divergence import divergence
 from purrtrait.losses.exchange import Game, Penalty
 from purrtrait.losses.likelihood import Normal, unlikelihood
-from purrtrait.objectives.adversarial import Adversarial
+from purrtrait.objectives.adversarial import LOSS_ON_FAKES, Adversarial, on_fakes
 from purrtrait.objectives.augmentation import Augmentation
 from purrtrait.objectives.decoding import (
     FACTORS,
@@ -168,7 +168,12 @@ class VaeGan(Drawing):
         terms = self.duel.judged(first, move)
         own = terms.costs["critic"]
         games = [own["game"], *(self.duel.game.critic(other).mean() for other in others)]
-        return replace(terms, costs={"critic": {**own, "game": torch.stack(games).mean()}})
+        lost = [terms.watch[LOSS_ON_FAKES], *(on_fakes(other) for other in others)]
+        return replace(
+            terms,
+            costs={"critic": {**own, "game": torch.stack(games).mean()}},
+            watch={**terms.watch, LOSS_ON_FAKES: torch.stack(lost).mean()},
+        )
 
     def drawn(self, made: Decoding, weight: float) -> Terms:
         """What encoder and decoder lose, with a descent for the game alone."""
@@ -176,6 +181,9 @@ class VaeGan(Drawing):
         likeness = self.compare(self.duel.critic, self.unlikelihood, *pictures).mean()
         apart = divergence(*made.posterior).mean()
         shown = [exchange.again() for exchange in self.shown(made)]
+        if self.duel.game.pairs:
+            for other in shown[1:]:
+                other.real = shown[0].real
         game = torch.stack([self.duel.game.generator(one).mean() for one in shown]).mean()
         alike = Pull.of(likeness, [made.reconstructions])
         played = Pull.of(game, [made.samples, made.reconstructions][: len(shown)])
