@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from purrtrait.images.sheet import (
     STRIP,
@@ -153,9 +153,8 @@ def test_a_gif_takes_as_long_as_its_frames(rate: float, tmp_path: Path) -> None:
     write_gif(tmp_path / "a.gif", pictures(61, 8, 8, 1), rate)
     with Image.open(tmp_path / "a.gif") as back:
         lasting = []
-        for number in range(back.n_frames):
-            back.seek(number)
-            lasting.append(back.info["duration"])
+        for frame in ImageSequence.Iterator(back):
+            lasting.append(frame.info["duration"])
     assert sum(lasting) == pytest.approx(1000 * 61 / rate, abs=21)
     assert min(lasting) >= 20  # browsers slow shorter ones down
     assert max(lasting) - min(lasting) <= 20

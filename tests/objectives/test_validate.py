@@ -56,9 +56,11 @@ def test_it_sees_both_halves_in_one_pass() -> None:
     assert torch.equal(seen[6:], spoilt(shown.images, shown.draw, "set 0"))
 
 
-def test_each_set_is_spoilt_by_itself() -> None:
+@pytest.mark.parametrize("sets", [3, 99])
+def test_each_set_is_spoilt_by_itself(sets: int) -> None:
+    """And none is of fewer than two pictures."""
     critic, shown = Brightness(), batch(7)
-    Validate(critic, sets=3).judged(shown)
+    Validate(critic, sets=sets).judged(shown)
     (seen,) = critic.shown
     parts = zip(shown.images.split([3, 2, 2]), seen[7:].split([3, 2, 2]), strict=True)
     for number, (before, after) in enumerate(parts):

@@ -103,7 +103,8 @@ def cloud(size: int, blur: int, draw: Draw, purpose: str) -> Tensor:
     blurred = blurring(size, blur)
     soft = blurred @ sharp @ blurred.T  # the bell of two dimensions is a product of two
     # Never empty: where a is 1, the sharp mask is 1 as well.
-    return (soft / soft.max()).to(draw.device)
+    mask: Tensor = (soft / soft.max()).to(draw.device)
+    return mask
 
 
 def pixels(size: int, draw: Draw, purpose: str) -> Tensor:

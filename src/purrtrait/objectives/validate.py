@@ -22,7 +22,8 @@ class Validate(Objective):
 
     Args:
         validator: judges pictures; sigmoid of a verdict is the probability of a real one
-        sets: so many equal parts of the batch are spoilt, each by a technique and masks of its own
+        sets: so many equal parts of the batch (of two pictures at least) are spoilt, each by a
+            technique and masks of its own
     """
 
     validated = True
@@ -57,11 +58,10 @@ class Validate(Objective):
     def judged(self, batch: Batch) -> Terms:
         """Cross entropy of one pass over both halves, so that batch norm sees both."""
         count = len(batch.images)
-        if count < 2 * self.sets:
+        if count < 2:
             raise ValueError(
-                f"the validator is shown {count} pictures at a time in {self.sets} sets; spoilt "
-                f"pictures are made of several of a set. Expected a --set batch of at least "
-                f"{2 * self.sets} for each process, best {16 * self.sets}, or fewer --set sets"
+                f"the validator is shown {count} picture at a time; spoilt pictures are made of "
+                "several of them. Expected a --set batch of at least 2 for each process, best 16"
             )
         verdicts = self.validator(torch.cat([batch.images, *self._spoilt(batch)]))
         labels = (torch.arange(2 * count, device=verdicts.device) < count).float()
@@ -70,7 +70,7 @@ class Validate(Objective):
 
     def _spoilt(self, batch: Batch) -> list[Images]:
         """The batch, spoilt set by set."""
-        sets = batch.images.tensor_split(self.sets)
+        sets = batch.images.tensor_split(min(self.sets, len(batch.images) // 2))
         return [spoilt(one, batch.draw, f"set {number}") for number, one in enumerate(sets)]
 
 
