@@ -34,7 +34,8 @@ and `purrtrait recipes show NAME` shows one as it is shown here.
 Each option can be set for one training with `--set`, by the end of its name, such as
 `--set critic.lr=1e-4`. A value that is marked as *default* is left by the recipe to the defaults. A
 learning rate, and whatever else is "a number or a schedule", may also be a table with the name of a
-schedule: {schedules}.
+schedule: {schedules}. Of a schedule that the recipe has, one number can be set alone, such as
+`--set critic.lr.start=1e-4`.
 """
 
 VARIATIONS_HEAD = """\

@@ -255,6 +255,10 @@ def dump(recipe: BaseModel) -> str:
     return tomli_w.dumps(recipe.model_dump(mode="python"))
 
 
+# What an ancestor called a recipe that has another name here.
+ALIASES = {"cat-faces": "cat-gan"}
+
+
 def shipped() -> dict[str, Path]:
     """The recipes that come with purrtrait, by name."""
     folder = Path(str(files("purrtrait") / "recipes"))

@@ -17,6 +17,8 @@ from purrtrait.assemble import options
 
 DCGAN = options.find("dcgan")
 RECIPES = list(config.shipped())
+WARM_UP = "{{ name = 'warm-up', usual = 1, player = '{}' }}"
+BURSTS = "{{ name = 'bursts', usual = 1, burst = 2, player = '{}' }}"
 
 
 def values(recipe: config.Recipe) -> dict[str, Any]:
@@ -105,6 +107,20 @@ def test_a_schedule_is_one_option() -> None:
     assert values(back)["base.players.critic.lr"] == 2.0
 
 
+def test_one_number_of_a_schedule_can_be_set() -> None:
+    recipe = options.find("torch-gan")
+    changed, said = options.override(recipe, {"lr.usual": "5e-4", "critic.lr.factor": "0.9"})
+    rates = {role: player.lr.options for role, player in changed.stages[0].players.items()}
+    before = {role: player.lr.options for role, player in recipe.stages[0].players.items()}
+    assert rates["generator"] == {**before["generator"], "usual": 5e-4}
+    assert rates["critic"] == {**before["critic"], "usual": 5e-4, "factor": 0.9}
+    assert said["base.players.critic.lr"]["factor"] == 0.9
+    with pytest.raises(ValueError, match="no option 'lr.start'"):
+        options.override(recipe, {"lr.start": "1"})
+    with pytest.raises(ValueError, match="no option 'usual'"):
+        options.override(recipe, {"usual": "1"})
+
+
 def test_an_override_does_not_touch_the_recipe() -> None:
     before = config.dump(DCGAN)
     options.override(DCGAN, {"lr": "1", "batch": "2", "penalty": "r1"})
@@ -141,11 +157,29 @@ def test_an_override_does_not_touch_the_recipe() -> None:
         ("lr", "{ start = 1 }", "name"),
         ("lr", '{ name = "linear", start = 1 }', "is missing"),
         ("lr", '{ name = "constant", value = 1, extra = 2 }', "no option 'extra'"),
+        ("lr", WARM_UP.format("crittic"), "Did you mean 'critic'.*players: generator, critic"),
+        ("critic_moves", BURSTS.format("decoder"), r"critic_moves\.player is 'decoder'.*'base'"),
+        ("critic_moves", BURSTS.format(""), "who does not play"),
     ],
 )
 def test_what_is_wrong_is_said(key: str, text: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         options.override(DCGAN, {key: text})
+
+
+def test_a_schedule_follows_players_of_its_own_stage() -> None:
+    for key, text in (("lr", WARM_UP.format("critic")), ("critic_moves", BURSTS.format("critic"))):
+        assert options.override(DCGAN, {key: text})
+    # By default bursts go by a generator's moves, and here is none.
+    text = "{ name = 'bursts', usual = 1, burst = 2 }"
+    with pytest.raises(ValueError, match=r"'generator', who does not play.*encoder, decoder"):
+        options.override(options.find("vae-gan"), {"critic_moves": text})
+    data = options.find("lapgan").model_dump()
+    data["stages"][1]["players"]["critic"]["lr"] = tomllib.loads(f"lr = {WARM_UP.format('v')}")[
+        "lr"
+    ]
+    with pytest.raises(ValueError, match=rf"in stage '{data['stages'][1]['name']}'"):
+        options.check(config.parse(data, "test"))
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits as entropy
 
 import helpers
 from purrtrait.datasets.pack import Pack
@@ -35,7 +36,7 @@ def test_the_path_of_the_coefficient(kittens: Pack) -> None:
     for lost in losses:
         rule.adapt(lost)
         found.append(float(rule.coefficient))
-    assert found == pytest.approx([1e-5 * number for number in path], abs=1e-15)
+    assert found == pytest.approx([2e-5 * number for number in path], abs=1e-15)
 
 
 def test_ends_and_step_can_be_said(kittens: Pack) -> None:
@@ -89,6 +90,32 @@ def test_the_critic_pays_and_nobody_else(kittens: Pack) -> None:
     assert terms.costs["critic"]["l2"].item() == pytest.approx(0.25 / 2 * squares, rel=1e-5)
 
 
+def test_the_recipe_weighs_as_torch_gan_did(kittens: Pack) -> None:
+    """There: mean cross entropy of the whole batch, and 1e-5 more of the weights at each step.
+
+    Here both gradients are twice as long, of which RMSProp makes the same step.
+    """
+    state = helpers.state(helpers.recipe("torch-gan-l2"), kittens)
+    objective = state.objective
+    assert isinstance(objective, Balanced) and isinstance(objective.rule, AdaptiveL2)
+    steps = 5000
+    for _ in range(steps):
+        objective.rule.adapt(9.0)
+    verdicts: list[Tensor] = []
+    critic = objective.players()["critic"]
+    critic.register_forward_hook(lambda module, shown, given: verdicts.append(given))
+    terms = objective.turns(state.now)[0].loss(state.batch())
+    own = state.parameters["critic"]
+    labels = torch.arange(16) < 8
+    whole = entropy(torch.cat(verdicts), labels.float())
+    there = whole + steps * 1e-5 / 2 * torch.stack([w.square().sum() for w in own]).sum()
+    here = torch.stack([*terms.costs["critic"].values()]).sum()
+    pairs = [torch.autograd.grad(cost, own, retain_graph=True) for cost in (here, there, whole)]
+    for ours, theirs, free in zip(*pairs, strict=True):
+        assert torch.allclose(ours, 2 * theirs, rtol=1e-4, atol=1e-7)
+        assert not torch.allclose(theirs, free, rtol=1e-2, atol=1e-5)
+
+
 def test_with_a_coefficient_of_0_nothing_changes(kittens: Pack) -> None:
     free = helpers.state(helpers.recipe("dcgan"), kittens)
     state, _ = balanced(kittens, {"high": "1e9"})
@@ -115,7 +142,7 @@ def test_what_the_rule_remembers_is_kept(kittens: Pack) -> None:
         pass
     assert helpers.bits(straight.tensors()) == helpers.bits(second.tensors())
     assert straight.now.scores["balance/l2"] > 0
-    kept = {"inner.augmentation.chance", "rule.coefficient"}
+    kept = {"inner.augmentation.chance", "adaptivel2.coefficient"}
     assert set(packed_memory(second.objective)) == kept
 
 

@@ -8,8 +8,10 @@ import pytest
 import torch
 from torch.distributions import Independent, Normal, kl_divergence
 
+from purrtrait.assemble.scoring import Validation
 from purrtrait.datasets.pack import Pack
 from purrtrait.images.resize import to_images
+from purrtrait.losses.divergence import divergence
 from purrtrait.losses.likelihood import Likelihood, unlikelihood
 from purrtrait.networks.dcgan import DcganGenerator
 from purrtrait.networks.encoder import ConvolvingEncoder
@@ -17,6 +19,7 @@ from purrtrait.networks.upsampling import UpsamplingGenerator
 from purrtrait.objectives.vae import Vae, decoded, somewhere
 from purrtrait.training import optimisers
 from purrtrait.training.fit import fit
+from purrtrait.training.record import SCORES
 from purrtrait.training.schedule import constant, linear
 from purrtrait.training.state import Pace, State
 from purrtrait.types import Batch, Draw, Progress, Schedule
@@ -76,6 +79,24 @@ def test_the_divergence_comes_in_as_the_schedule_says() -> None:
     for seen, weight in ((0, 0.0), (25, 0.25), (300, 1.0)):
         (turn,) = objective.turns(Progress(images_seen=seen))
         assert turn.loss(batch()).watch["latent/weight"].item() == weight
+
+
+def test_on_pictures_held_out_no_weight_is_spoken_of() -> None:
+    """It is of training, and of no cost: of a score taken later it would be the first one."""
+    objective, some = vae(weight=linear(0.0, 1.0, 100)), batch()
+    scores = Validation(objective, some)()
+    mean, log_variance = objective.eval().encoder(some.images)
+    z = somewhere(mean, log_variance, some)
+    likeness = unlikelihood("gaussian", 0.3)(objective.drawer(z), some.images).mean().item()
+    apart = divergence(mean, log_variance).mean().item()
+    expected = {
+        "encoder/reconstruction": likeness,
+        "encoder/divergence": apart,
+        "decoder/reconstruction": likeness,
+        "latent/bound": -(likeness + apart),
+    }
+    assert scores == {f"held-out/{k}": pytest.approx(v, rel=1e-5) for k, v in expected.items()}
+    assert scores.keys() <= SCORES.keys()
 
 
 def test_pictures_become_likelier_and_come_out_as_they_went_in(kittens: Pack) -> None:

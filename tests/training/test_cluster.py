@@ -44,6 +44,7 @@ def test_two_processes_give_the_losses_of_one(kittens: Pack, tmp_path: Path) -> 
     assert "score/frechet" in one[-1]
     for alone, together in zip(one, two, strict=True):
         assert alone.keys() == together.keys()
+        assert {"critic/gradient", "average/generator/gradient"} <= alone.keys()
         for name, value in alone.items():
             # Scores look at pictures, which are rounded to grey levels.
             near = 1e-2 if name.startswith("score/") else 1e-4

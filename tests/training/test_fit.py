@@ -14,9 +14,11 @@ from torch import nn
 import helpers
 from purrtrait.datasets.pack import Pack
 from purrtrait.training import optimisers
-from purrtrait.training.fit import decay, fit
+from purrtrait.training.fit import decay, fit, play
+from purrtrait.training.guard import Guard
 from purrtrait.training.schedule import constant
 from purrtrait.training.state import RAMP, Pace, State
+from purrtrait.training.trend import Trend
 from purrtrait.types import Batch, Draw, Images, Objective, Progress, Terms, Turn
 
 RECIPES = ["dcgan", "lsgan", "wgan-gp"]
@@ -114,6 +116,55 @@ def test_decay_comes_before_the_clamp() -> None:
     assert now.scores["left/decay"] == pytest.approx(0.2 / 2 * 9)
     # right: -2.95 is clamped to -0.5 only after 0.2 * 2 was added; else it were -0.1
     assert objective.right.weight.item() == pytest.approx(2 + 0.1 * 0.5)
+
+
+def test_the_length_of_a_gradient_is_taken_before_decay_and_clamp() -> None:
+    now = next(fit(pair_state(Pair(), clamp=0.5, l1=0.1, l2=0.2), 4))
+    # left: 2 * 3 + 2; then right, where left has gone to 3 - 0.1 * 0.5
+    assert now.scores["left/gradient"] == pytest.approx(8)
+    assert now.scores["right/gradient"] == pytest.approx(2.95)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("dcgan", {"play": "fresh"}), ("wgan-gp", {}), ("vae", {"divergence_weight": "1"})],
+)
+def test_lengths_are_those_of_a_plain_backward(
+    name: str, settings: dict[str, str], kittens: Pack
+) -> None:
+    state = helpers.state(helpers.recipe(name, settings), kittens)
+    every = list(state.objective.parameters())
+    for turn in state.objective.turns(state.now):
+        state.now = replace(state.now, position=state.now.position + turn.advance)
+        terms, expected = turn.loss(state.batch()), {}
+        for mover in turn.movers:
+            torch.stack([*terms.costs[mover].values()]).sum().backward(retain_graph=True)
+            slopes = [p.grad for p in state.parameters[mover] if p.grad is not None]
+            whole = torch.cat([slope.double().flatten() for slope in slopes])
+            expected[f"{mover}/gradient"] = pytest.approx(whole.norm().item(), rel=1e-4)
+            for parameter in every:
+                parameter.grad = None
+        found = play(state, turn, state.batch())
+        assert {key: v for key, v in found.items() if key.endswith("/gradient")} == expected
+
+
+def test_an_endless_gradient_can_be_limited_and_ends_nothing() -> None:
+    """The root of 0 has one; clamped, the step is like any other."""
+    objective = Pair()
+    zero = torch.zeros(())
+
+    def cliff(batch: Batch) -> Terms:
+        return Terms(
+            {"left": {"own": (objective.left.weight.sum() - 3).sqrt()}, "right": {"own": zero}}
+        )
+
+    objective.turns = lambda now: [Turn(("left",), cliff, ticks=1)]  # type: ignore[method-assign]
+    now = next(fit(pair_state(objective, clamp=0.5), 4))
+    assert now.scores["left/gradient"] == math.inf
+    assert objective.left.weight.item() == pytest.approx(3 - 0.1 * 0.5)
+    trend = Trend(())
+    assert Guard(()).look(now) == trend.look(now) == []
+    assert trend.scores() == {}
 
 
 def test_who_is_not_admitted_keeps_weights_and_memory_but_clocks_tick() -> None:

@@ -47,5 +47,8 @@ def test_a_wasserstein_game_may_be_at_zero() -> None:
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_numbers_that_blew_up_end_training(value: float) -> None:
+    # A gradient may be limited, or its player not step; where it did harm, a loss will tell.
+    steep = {"critic/game": 1.0, "critic/gradient": value, "average/critic/gradient": value}
+    assert Guard(()).look(Progress(scores=steep)) == []
     with pytest.raises(Diverged, match="critic/game stopped being a number"):
         Guard(()).look(Progress(scores={"critic/game": value}))

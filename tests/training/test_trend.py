@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from purrtrait.training.trend import WINDOW, Trend
+from purrtrait.training.record import SCORES
+from purrtrait.training.trend import FOLLOWED, WINDOW, Trend
 from purrtrait.types import Progress
 
 LOSS, STEEP = "critic/game", "generator/gradient"
@@ -26,6 +27,12 @@ def test_averages_begin_with_the_first_value_and_follow_by_a_hundredth() -> None
         expected = 0.99 * expected + 0.01 * value
     assert trend.averages == {LOSS: pytest.approx(expected), STEEP: pytest.approx(10 * expected)}
     assert trend.scores() == {f"average/{name}": v for name, v in trend.averages.items()}
+
+
+def test_every_average_is_explained() -> None:
+    followed = [name for name in SCORES if name.split("/")[-1] in FOLLOWED]
+    own = {name for name in followed if not name.startswith("average/")}
+    assert {f"average/{name}" for name in own} == set(followed) - own
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])

@@ -26,6 +26,7 @@ from purrtrait.images.vary import VARIATIONS
 from purrtrait.objectives import BALANCES, OBJECTIVES
 from purrtrait.sampling import LEVELS
 from purrtrait.training import OPTIMISERS, SCHEDULES
+from purrtrait.training.schedule import Whose
 from purrtrait.words import lookup, nearest
 
 
@@ -47,19 +48,23 @@ class Option:
 
 
 def find(name: str) -> Recipe:
-    """A recipe that ships with purrtrait by its name, or any by the path of its TOML file."""
+    """A recipe that ships with purrtrait by its name, or any by the path of its TOML file.
+
+    A name that only an ancestor gave it will do, too.
+    """
     known, path = config.shipped(), Path(name)
     if path.suffix == ".toml":
         if not path.is_file():
             raise ValueError(f"there is no recipe file {path}; shipped are: {', '.join(known)}")
         return check(config.read(path))
-    return check(config.read(lookup(known, "recipe", name)))
+    return check(config.read(lookup(known, "recipe", config.ALIASES.get(name, name))))
 
 
 def check(recipe: Recipe) -> Recipe:
     """The same recipe, once every name in it is known and every option fits its factory."""
-    for _ in listed(recipe):
-        pass
+    stages = {stage.name: stage for stage in recipe.stages}
+    for option in _schedules(recipe):
+        _expect_players(option, stages[option.path[0]])
     return recipe
 
 
@@ -81,26 +86,37 @@ def override(recipe: Recipe, settings: Mapping[str, str]) -> tuple[Recipe, dict[
     """A recipe with options set from texts, as ``--set key=value`` gives them.
 
     A key is the end of an option's path, or some of its words in their order: ``lr`` sets every
-    learning rate, ``critic.lr`` the critic's. Returns the recipe and what was set, by full path.
+    learning rate, ``critic.lr`` the critic's, ``critic.lr.start`` one number of the schedule that
+    it follows. Returns the recipe and what was set, by full path.
     """
     done: dict[str, Any] = {}
     for key, text in settings.items():
         known = list(listed(recipe))
         hits = [o for o in known if _matches(key.split("."), o.path)]
         hits = [o for o in hits if o.name == key] or hits
-        if not hits:
+        value = _read(text)
+        changes = [(o, value) for o in hits] or _within_schedules(known, key.split("."), value)
+        if not changes:
             near = nearest(key.split(".")[-1], {option.path[-1] for option in known})
             raise ValueError(
                 f"the recipe '{recipe.name}' has no option '{key}'.{near} "
                 f"`purrtrait recipes show {recipe.name}` lists them all"
             )
-        value = _read(text)
         data = recipe.model_dump()
-        for hit in hits:
-            _put(data, hit, value)
-            done[hit.name] = value
+        for option, new in changes:
+            _put(data, option, new)
+            done[option.name] = new
         recipe = check(config.parse(data, f"{recipe.name} with {key}={text}"))
     return recipe, done
+
+
+def _within_schedules(
+    known: Sequence[Option], words: Sequence[str], value: Any
+) -> list[tuple[Option, Any]]:
+    """The schedules that have an option of the last word, each with that one changed."""
+    *path, last = words
+    schedules = [o for o in known if path and isinstance(o.value, dict) and _matches(path, o.path)]
+    return [(o, {**o.value, last: value}) for o in schedules if last in o.value]
 
 
 def has(recipe: Recipe, key: str) -> bool:
@@ -110,8 +126,7 @@ def has(recipe: Recipe, key: str) -> bool:
 
 def looks_at_budget(recipe: Recipe) -> bool:
     """Whether another budget would change how the same images are learnt from."""
-    named = [o.value["name"] for o in listed(recipe) if isinstance(o.value, dict)]
-    return any("budget" in wants(SCHEDULES[name]) for name in named)
+    return any("budget" in wants(SCHEDULES[o.value["name"]]) for o in _schedules(recipe))
 
 
 def checked(path: tuple[str, ...], parameter: Parameter, value: Any) -> Any:
@@ -221,6 +236,23 @@ def _schedule(
     constant = part.name == "constant"
     whole = {"name": part.name, **{k: v for k, v in said.items() if k != path[-1]}}
     yield Option(path, said["value"] if constant else whole, origin, meaning, default)
+
+
+def _schedules(recipe: Recipe) -> Iterator[Option]:
+    """Those of all options that are schedules and no plain numbers."""
+    return (option for option in listed(recipe) if isinstance(option.value, dict))
+
+
+def _expect_players(option: Option, stage: Stage) -> None:
+    """ValueError where a schedule goes by the moves of somebody who does not play."""
+    for name, entry in parameters(SCHEDULES[option.value["name"]]).items():
+        player = option.value[name]
+        if entry.hint == Whose and player not in stage.players:
+            raise ValueError(
+                f"the option {option.name}.{name} is '{player}', who does not play in stage "
+                f"'{stage.name}'.{nearest(player, stage.players)} Expected one of its players: "
+                f"{', '.join(stage.players)}"
+            )
 
 
 def _matches(words: Sequence[str], path: Sequence[str]) -> bool:

@@ -97,7 +97,7 @@ GROUPS = (
         "Losses on average",
         "Moving averages over some hundred steps. Where the critic's loss is a distance, a level "
         "at which it stays says that little is learnt any more.",
-        ("average/*",),
+        ("average/*/game",),
     ),
     Group(
         "Losses",
@@ -127,6 +127,17 @@ GROUPS = (
         "What the critic pays for verdicts that change too steeply from picture to picture.",
         ("*/penalty",),
     ),
+    Group(
+        "Gradients on average",
+        "Moving averages of the lengths of the gradients over some hundred steps.",
+        ("average/*/gradient",),
+    ),
+    Group(
+        "Gradients",
+        "How steep it is where each player stands. Lengths that grow without end come before "
+        "losses that blow up; lengths near 0 say that a player has nothing to learn from.",
+        ("*/gradient",),
+    ),
     Group("Learning rates", "How large a step each player takes.", ("*/lr",), NEVER),
     Group(
         "Distance to the truth",
@@ -144,7 +155,7 @@ GROUPS = (
     Group(
         "Balance",
         "How often each player was let step, and what it is held back by.",
-        ("balance/*", "critic/l2", "decoder/share", "*latent/weight"),
+        ("balance/*", "critic/l2", "decoder/share", "latent/weight"),
         NEVER,
     ),
     Group(
@@ -315,6 +326,7 @@ def _for_a_page(drawing: str) -> str:
     assert box, "matplotlib gives a view box"
     body = re.sub(r"<style.*?</style>", "", body, flags=re.DOTALL)
     body = re.sub(r"<!--.*?-->", "", body, flags=re.DOTALL)
+    body = re.sub(r"(\.\d\d)\d+", r"\1", body)  # a hundredth of a point is less than one sees
     # Groups are named alike in every drawing, and nothing refers to them.
     body = re.sub(r'<g id="[^"]*"', "<g", body).replace("xlink:href", "href")
     body = body.replace(_INK, "currentColor").replace(_LINE, "var(--rule)")

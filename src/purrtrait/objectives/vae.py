@@ -84,10 +84,9 @@ class Vae(Drawing):
             "encoder": {"reconstruction": likeness, "divergence": apart},
             "decoder": {"reconstruction": likeness},
         }
-        watch = {
-            "latent/bound": -(likeness + apart).detach(),
-            "latent/weight": apart.new_tensor(weight),
-        }
+        watch = {"latent/bound": -(likeness + apart).detach()}
+        if self.training:  # no cost depends on it: on pictures held out it says nothing
+            watch["latent/weight"] = apart.new_tensor(weight)
         return Terms(costs, watch, {("encoder", "decoder"): likeness + weight * apart})
 
     def panel(self, batch: Batch, subject: nn.Module) -> Mapping[str, Images]:

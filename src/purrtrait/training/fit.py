@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -37,10 +38,11 @@ def play(state: State, turn: Turn, batch: Batch) -> dict[str, float]:
     torch.manual_seed(batch.draw.key(f"dropout {share.rank} {' '.join(turn.movers)}") >> 65)
     terms = turn.loss(batch)
     gradients(state.parameters, turn, terms)
-    grads = [p.grad for m in turn.movers for p in state.parameters[m] if p.grad is not None]
+    slopes = {m: [p.grad for p in state.parameters[m] if p.grad is not None] for m in turn.movers}
     scores = scalars(terms, turn.movers)
-    cluster.average([*grads, *scores.values()])
-    values = numbers(scores)
+    cluster.average([*chain(*slopes.values()), *scores.values()])
+    # Only now, since the length of a mean is not the mean of the lengths.
+    values = numbers(scores | lengths(slopes))
     for mover in turn.movers:
         values |= decay(mover, state.parameters[mover], state.paces[mover])
         limit(state.parameters[mover], state.paces[mover].clamp)
@@ -69,6 +71,14 @@ def gradients(players: Mapping[str, list[Parameter]], turn: Turn, terms: Terms) 
         for parameter, slope in zip(parameters, slopes, strict=True):
             laid = optimisers.like(parameter, slope)
             parameter.grad = laid if parameter.grad is None else parameter.grad.add_(laid)
+
+
+def lengths(slopes: Mapping[str, list[Tensor]]) -> dict[str, Tensor]:
+    """The Euclidean length of each player's gradient over all of its weights, a scalar."""
+    return {
+        f"{player}/gradient": torch.stack(torch._foreach_norm(own)).norm()
+        for player, own in slopes.items()
+    }
 
 
 @torch.no_grad()

@@ -49,8 +49,13 @@ class Guard:
         self.lasted = dict.fromkeys(HINTS, 0)
 
     def look(self, now: Progress) -> list[str]:
-        """Hints that are new; raises Diverged when a score is not finite."""
-        wrong = [name for name, value in now.scores.items() if not math.isfinite(value)]
+        """Hints that are new; raises Diverged when a score is not finite.
+
+        The length of a gradient may be infinite: the gradient may yet be limited, or its player not
+        step. Where it did harm, the losses of the next step show it.
+        """
+        losses = {name: v for name, v in now.scores.items() if not name.endswith("/gradient")}
+        wrong = [name for name, value in losses.items() if not math.isfinite(value)]
         if wrong:
             raise Diverged(
                 f"training blew up: {', '.join(wrong)} stopped being a number after "

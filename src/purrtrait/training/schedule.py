@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from annotated_types import Ge
 
 from purrtrait.types import Amount, Chance, Count, Progress, Schedule
+
+# Names one of the players; a recipe whose stage has no such player is refused.
+Whose: TypeAlias = Annotated[str, "a player"]
 
 
 def constant(value: Amount) -> Schedule:
@@ -100,7 +103,7 @@ def rounds(start: Amount, end: Amount, last: Count, first: Annotated[int, Ge(0)]
 
 
 def bursts(
-    usual: Amount, burst: Amount, first: int = 25, every: Count = 500, player: str = "generator"
+    usual: Amount, burst: Amount, first: int = 25, every: Count = 500, player: Whose = "generator"
 ) -> Schedule:
     """A usual number, and another in the first moves of a player and at every so-many-th.
 
@@ -126,7 +129,7 @@ def bursts(
 WARM_UP = ((10, 50), (30, 5))
 
 
-def warm_up(usual: Amount, player: str, factor: Amount = 1.0, floor: Amount = 0.0) -> Schedule:
+def warm_up(usual: Amount, player: Whose, factor: Amount = 1.0, floor: Amount = 0.0) -> Schedule:
     """Small in the first turns of a player, then a number that falls with every round.
 
     torch-gan's learning rate: usual * factor^round, never below the floor; a fiftieth of that in
