@@ -14,16 +14,20 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import purrtrait
-from purrtrait import encoding
+from purrtrait import critics, encoding, judging, reconstructing
 from purrtrait.commands.encode import encode
 from purrtrait.commands.reconstruct import reconstruct
 from purrtrait.datasets.pack import Pack
+from purrtrait.evaluation.features import extract
+from purrtrait.evaluation.frechet import frechet
+from purrtrait.evaluation.sharpness import sharpness
 from purrtrait.images import sheet
 from purrtrait.images.colour import grey
 from purrtrait.images.resize import fit, to_images, to_uint8
+from purrtrait.model import load
 from purrtrait.networks.encoder import ConvolvingEncoder
 from purrtrait.sampling import bundle
-from purrtrait.types import Generator
+from purrtrait.types import Coder, Generator, Images, Latents
 
 SETTINGS = {"pixels": "0", "batch": "8", "network.width": "8", "latent": "6"}
 UPKEEP = {"previews": 0, "tensorboard": False, "score_samples": 0}
@@ -90,6 +94,36 @@ def test_latents_are_the_means_of_the_checkpoints_own_encoder(
     assert np.abs(pair.redraw(pixels) - to_uint8(decoder(found)).astype(int)).max() <= 1
 
 
+class Means(Coder):
+    """Codes of as many numbers as it is told: the mean of a picture, again and again."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.latent_size = size
+
+    def forward(self, images: Images) -> Latents:
+        return images.mean((1, 2, 3))[:, None].expand(-1, self.latent_size)
+
+
+def test_what_finds_latents_is_found(
+    runs: dict[str, Path], kittens: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, places = to_images(kittens.images[:2]), {}
+    for name, run in runs.items():
+        (places[name],) = (run / "checkpoints").glob("*08")
+    drawer = load(places["vae"], "cpu")
+    encode = encoding.encoder(places["vae"], drawer)
+    assert encode is not None
+    pair = encoding.opened(runs["vae"], "cpu")
+    assert torch.equal(encode(images), pair.encode(np.asarray(kittens.images[:2])))
+    assert encoding.encoder(places["dcgan"], load(places["dcgan"], "cpu")) is None
+    assert encoding.encoder(runs["vae"] / "bundle", drawer) is None
+    for size, found in ((6, True), (5, False)):  # the model's latents have 6 numbers
+        coder = Means(size)
+        monkeypatch.setattr(critics, "players", lambda found, device, one=coder: {"coder": one})
+        assert (encoding.encoder(places["vae"], drawer) is coder) == found
+
+
 def test_photos_are_cut_and_resized_as_packs_are(runs: dict[str, Path], album: Path) -> None:
     pair = encoding.opened(runs["vae"], "cpu")
     found = encoding.pictures([album, album / "a.png"], pair)
@@ -128,7 +162,7 @@ def test_colours_become_those_of_the_run(
     plain = encoding.opened(train("vae", grey_kittens, tmp_path), "cpu")
     assert np.array_equal(encoding.pictures([kittens.path], plain).pixels, grey(kittens.images))
     with pytest.raises(ValueError, match="expected runs that draw the same"):
-        encoding.redrawn([colourful, plain], np.asarray(kittens.images[:2]))
+        reconstructing.expect_alike([colourful, plain])
 
 
 def test_encode_writes_an_array_and_a_table(runs: dict[str, Path], album: Path) -> None:
@@ -158,16 +192,36 @@ def test_reconstruct_lays_runs_below_the_originals(runs: dict[str, Path], kitten
     for number, row in enumerate(rows):
         shown = sheet.grid(row, 3, scale=4)
         assert np.array_equal(pixels[number * height :][: shown.shape[0]], shown)
-    for pair, row in zip(pairs, rows[1:], strict=True):
-        apart = np.square((row.astype(float) - originals) / 255).mean()
-        assert said["squared_difference"][pair.name] == pytest.approx(apart)
+    assert said["measured"] == len(kittens.rows("held-out"))
+    assert json.loads((Path(said["sheet"]).parent / "likeness.json").read_text()) == said
+
+
+def test_likeness_is_what_it_says(runs: dict[str, Path], kittens: Pack) -> None:
+    pairs = [encoding.opened(runs[name], "cpu") for name in ("vae", "vae-gan")]
+    originals, known = np.asarray(kittens.images[:12]), judging.extractor("pixels")
+    said = reconstructing.compared(pairs, originals, known)
+    for pair in pairs:
+        drawn, found = pair.redraw(originals), said[pair.name]
+        apart = np.square((drawn.astype(float) - originals) / 255).mean()
+        assert found["squared difference"] == pytest.approx(apart)
+        sharp, own = (sharpness(to_images(some)).mean() for some in (drawn, originals))
+        assert found["sharpness"] == pytest.approx(float(sharp / own))
+        sets = (extract(known, originals), extract(known, drawn))
+        assert found["frechet"] == pytest.approx(frechet(*sets)["frechet"])
+    assert reconstructing.compared(pairs, originals[:1], known) == {}
+
+
+def test_a_run_stands_on_the_sheet_once(runs: dict[str, Path], kittens: Pack) -> None:
+    words = (runs["vae"], kittens.path, "--beside", runs["vae"], "--measured", 0, "--json")
+    with Image.open(json.loads(called(reconstruct, *words).stdout)["sheet"]) as image:
+        assert image.height < 3 * 64 + 2 * 40
 
 
 @pytest.mark.parametrize("command", [encode, reconstruct])
 def test_runs_without_an_encoder_are_refused_and_leave_no_folder(
     command: object, runs: dict[str, Path], kittens: Pack
 ) -> None:
-    with pytest.raises(ValueError, match=r"no encoder.*generator, critic.*vae-gan"):
+    with pytest.raises(ValueError, match=r"no encoder.*recipe is dcgan.*vae-gan"):
         called(command, runs["dcgan"], kittens.path)
     assert not Path("samples").exists()
     assert called(command, runs["vae"]).exit_code == 2
