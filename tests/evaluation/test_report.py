@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from purrtrait.evaluation import curves, report
+from purrtrait.evaluation import curves, panels, report
 from purrtrait.evaluation.report import Contents, Row
 from purrtrait.images import sheet
 from purrtrait.training.record import SCORES
@@ -59,7 +59,7 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
-KNOWN = len(curves.GROUPS) - 1  # panels where every score is known
+KNOWN = len(panels.GROUPS) - 1  # panels where every score is known
 
 
 def rows(count: int, stage: str = "base", more: Mapping[str, float] = NO_MORE) -> list[Row]:
@@ -203,7 +203,7 @@ def test_values_that_cannot_be_drawn() -> None:
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, 1e300, 0.0, 1e-300])
 def test_a_curve_of_one_value(value: float) -> None:
-    (panel,) = curves.panels([{"stage": "a", "images_seen": 0, "scores": {"x/lr": value}}], {})
+    (panel,) = panels.panels([{"stage": "a", "images_seen": 0, "scores": {"x/lr": value}}], {})
     assert panel.svg.startswith("<svg") and panel.missing == (not abs(value) < 1)
 
 
@@ -222,7 +222,7 @@ def test_scores_that_are_taken_rarely_have_no_gaps() -> None:
     alone = [row for row in made if "score/frechet" in row["scores"]]
     for title in ("Distance to unseen pictures", "Likeness to unseen pictures"):
         drawn, expected = (
-            next(panel for panel in curves.panels(some, SCORES) if panel.title == title)
+            next(panel for panel in panels.panels(some, SCORES) if panel.title == title)
             for some in (made, alone)
         )
         assert drawn == expected
@@ -282,13 +282,13 @@ def test_nothing_is_left_where_a_picture_is_missing(full: Contents, tmp_path: Pa
 
 
 def test_every_known_score_has_a_group_of_its_own_kind() -> None:
-    panels = curves.panels(rows(2), SCORES)
-    assert "Other scores" not in [panel.title for panel in panels]
-    assert {curve.name for panel in panels for curve in panel.curves} == set(rows(1)[0]["scores"])
+    drawn = panels.panels(rows(2), SCORES)
+    assert "Other scores" not in [panel.title for panel in drawn]
+    assert {curve.name for panel in drawn for curve in panel.curves} == set(rows(1)[0]["scores"])
 
 
 def test_lengths_of_gradients_are_not_drawn_to_the_scale_of_losses() -> None:
-    where = {c.name: panel.title for panel in curves.panels(rows(2), SCORES) for c in panel.curves}
+    where = {c.name: panel.title for panel in panels.panels(rows(2), SCORES) for c in panel.curves}
     assert where["critic/gradient"] == where["encoder/gradient"] == "Gradients"
     assert where["average/critic/gradient"] == "Gradients on average"
     assert where["average/critic/game"] == "Losses on average"

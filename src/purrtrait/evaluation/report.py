@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 from PIL import Image
 
-from purrtrait.evaluation import curves, scales
+from purrtrait.evaluation import panels, scales
 from purrtrait.evaluation.judgement import Judgement
 from purrtrait.files import replacing
 
@@ -55,7 +55,7 @@ class Stage:
     """What the report shows of one stage: its panels, and its last row as text."""
 
     name: str
-    panels: Sequence[curves.Panel]
+    panels: Sequence[panels.Panel]
     images_seen: str
     values: Mapping[str, str]
 
@@ -116,7 +116,7 @@ def stage(name: str, rows: Sequence[Row], explained: Mapping[str, str]) -> Stage
     """What is shown of a stage, from its rows; there is at least one."""
     last = rows[-1]
     values = {score: shown(value) for score, value in last["scores"].items()}
-    return Stage(name, curves.panels(rows, explained), f"{last['images_seen']:,}", values)
+    return Stage(name, panels.panels(rows, explained), f"{last['images_seen']:,}", values)
 
 
 def shown(value: float) -> str:
