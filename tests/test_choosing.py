@@ -131,6 +131,14 @@ def test_temperature_is_that_of_all_latents(pyramid: Pyramid) -> None:
     assert torch.allclose(found, found[:1], atol=1e-6)
 
 
+def test_truncation_is_that_of_all_latents(pyramid: Pyramid) -> None:
+    middle = replace(ASKED, truncation=0.0)
+    made = choosing.drawn(pyramid, middle, 0)
+    assert not made.latents.any()
+    found = upwards(pyramid, made, middle, torch.arange(3))
+    assert torch.allclose(found, found[:1], atol=1e-6)
+
+
 def test_training_pictures_are_drawn_by_lot(kittens: Pack) -> None:
     first, again, other = (choosing.trainset(kittens, ASKED, run, 8) for run in (0, 0, 1))
     assert first.shape == (6, 3, 8, 8)

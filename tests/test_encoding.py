@@ -196,6 +196,21 @@ def test_reconstruct_lays_runs_below_the_originals(runs: dict[str, Path], kitten
     assert json.loads((Path(said["sheet"]).parent / "likeness.json").read_text()) == said
 
 
+def test_a_pack_that_a_run_was_not_trained_on_is_named(
+    runs: dict[str, Path], kittens: Pack, grey_kittens: Pack, album: Path
+) -> None:
+    pair = encoding.opened(runs["vae"], "cpu")
+    assert encoding.strange([album, kittens.path], [pair]) == []
+    (line,) = encoding.strange([grey_kittens.path], [pair])
+    assert line.startswith(f"{runs['vae']} was not trained on {grey_kittens.path}")
+
+
+def test_a_bundle_has_no_encoder(runs: dict[str, Path]) -> None:
+    for path in (runs["vae"] / "bundle", Path("kittens")):
+        with pytest.raises(ValueError, match=r"is a bundle, which draws and has no encoder"):
+            encoding.opened(path, "cpu")
+
+
 def test_likeness_is_what_it_says(runs: dict[str, Path], kittens: Pack) -> None:
     pairs = [encoding.opened(runs[name], "cpu") for name in ("vae", "vae-gan")]
     originals, known = np.asarray(kittens.images[:12]), judging.extractor("pixels")

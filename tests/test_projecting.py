@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 import stacked
-from purrtrait import critics, projecting
+from purrtrait import projecting
 from purrtrait.datasets.pack import Pack
 from purrtrait.evaluation.efficientnet import EfficientNetLite0
 from purrtrait.evaluation.reference import silent
@@ -18,7 +18,7 @@ from purrtrait.images.resize import to_images
 from purrtrait.model import Model, load
 from purrtrait.networks.dense import DenseGenerator
 from purrtrait.sampling.levels import Drawn
-from purrtrait.types import Encoder, Images
+from purrtrait.types import Images
 
 
 @pytest.fixture
@@ -94,41 +94,14 @@ def test_an_encoders_word_is_among_the_starts(lively: Model) -> None:
     assert torch.allclose(found.latent, truth)
 
 
-class Averaging(Encoder):
-    """The means of a picture's channels, and a variance that nobody should look at."""
-
-    def forward(self, images: Images) -> tuple[torch.Tensor, torch.Tensor]:
-        means = images.mean((2, 3))
-        return means, means + 100
-
-
-def test_the_encoder_of_a_run_is_found(
-    kittens: Pack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    last = stacked.trained(kittens).latest()
-    assert last is not None
-    folder, model = last.path, load(last.path, "cpu")
-    assert projecting.encoder(folder, model) is None  # a GAN has none
-    assert projecting.encoder(tmp_path, model) is None
-    monkeypatch.setattr(
-        critics,
-        "players",
-        lambda found, device: {"critic": torch.nn.Identity(), "encoder": Averaging()},
-    )
-    encode = projecting.encoder(folder, model)
-    assert encode is not None
-    images = to_images(kittens.images[:2])
-    assert torch.equal(encode(images), images.mean((2, 3)))
-
-
 def test_ends_are_portraits_or_photos(lively: Model, kittens: Pack, tmp_path: Path) -> None:
     model, path = lively, tmp_path / "photo.png"
     Image.fromarray(kittens.images[3]).save(path)
-    z, shown = projecting.end(model, "7:2", 0.5, None, silent)
-    assert torch.equal(z, model.latents(3, 7, 0.5)[2:])
+    z, shown = projecting.end(model, "7:2", None, silent, 0.5, 0.75)
+    assert torch.equal(z, model.latents(3, 7, 0.5, truncation=0.75)[2:])
     assert shown == []
     word = model.latents(1, 5)
-    z, shown = projecting.end(model, str(path), 0.5, lambda images: word, silent)
+    z, shown = projecting.end(model, str(path), lambda images: word, silent, 0.5)
     assert torch.equal(z, word)
     assert (shown[0] == kittens.images[3]).all()
 

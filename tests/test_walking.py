@@ -75,13 +75,14 @@ def test_neighbouring_frames_differ_by_little(model: Model) -> None:
 
 
 def test_portraits_are_named_by_seed_and_number(model: Model) -> None:
-    named = walking.rows(model, 6, 0, 0.5, ["7", "7:12", "3"])
-    seven = model.latents(13, 7, 0.5)
-    assert torch.equal(named, torch.cat([seven[[0, 12]], model.latents(1, 3, 0.5)]))
-    assert torch.equal(walking.rows(model, 6, 7, 0.5, []), seven[:6])
+    named = walking.rows(model, 6, 0, ["7", "7:12", "3"], 0.5, 0.75)
+    seven = model.latents(13, 7, 0.5, truncation=0.75)
+    third = model.latents(1, 3, 0.5, truncation=0.75)
+    assert torch.equal(named, torch.cat([seven[[0, 12]], third]))
+    assert torch.equal(walking.rows(model, 6, 7, (), 0.5, 0.75), seven[:6])
     for text in ("-1", "7:", "a", "٣", ""):
         with pytest.raises(ValueError, match="is no portrait; expected a seed such as 7"):
-            walking.row(model, text, 1.0)
+            walking.row(model, text)
 
 
 def test_a_strip_begins_and_ends_where_it_is_said(model: Model, tmp_path: Path) -> None:
@@ -114,8 +115,9 @@ def test_directions_move_the_base_alone(source: Source, model: Model, kittens: P
     assert sheet.shape == (2 * (3 * 66 + 2 + 16), 7 * 66 + 2, 3)
     for number, moved in enumerate(seen):
         assert torch.equal(moved[:, 6:], z[:, 6:].repeat_interleave(7, 0))
-        along = (moved[:, :6] @ found.vectors[number]).view(3, 7) / found.deviation
-        assert torch.allclose(along, torch.arange(-3.0, 4).expand(3, 7), atol=1e-5)
+        places = torch.arange(-3.0, 4)
+        expected = [found.along(some[None, :6], number, places) for some in z]
+        assert torch.allclose(moved[:, :6], torch.cat(expected), atol=1e-6)
 
 
 @pytest.mark.parametrize("count", [0, 7])

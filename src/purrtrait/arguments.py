@@ -56,6 +56,13 @@ def temperature(value: float, option: str = "--temperature") -> float:
     return value
 
 
+def truncation(value: float) -> float:
+    """A threshold that latents can have; infinite is none."""
+    if not value >= 0:
+        raise ValueError(f"--truncation {value}: expected a number from 0, such as 1")
+    return value
+
+
 def temperatures(text: str | None) -> list[float]:
     """The numbers in a text such as 0.4,0.7,1; none where there is no text."""
     try:
@@ -63,6 +70,14 @@ def temperatures(text: str | None) -> list[float]:
     except ValueError:
         raise ValueError(f"--grid {text}: expected numbers such as 0.4,0.7,1,1.3") from None
     return [temperature(number, "--grid") for number in found]
+
+
+def portraits(text: str) -> list[str]:
+    """The portraits in a text such as 3,0:17; none where there is no text."""
+    found = names(text)
+    if text and not found:
+        raise ValueError(f"--through {text}: expected seeds, or numbers of them, such as 3,0:17")
+    return found
 
 
 def screens(text: str | None) -> tuple[str, ...] | None:

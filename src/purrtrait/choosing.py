@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,7 @@ class Asked:
     k: int = 10
     seed: int = 0
     temperature: float = 1.0
+    truncation: float = math.inf
     neighbours: int = 0
 
     def __post_init__(self) -> None:
@@ -99,8 +101,8 @@ def drawn(pyramid: Pyramid, asked: Asked, number: int, report: Report = silent) 
     """
     base, judge, whole = pyramid.samplers[0], pyramid.critics[0], pyramid.samplers[-1]
     assert judge is not None, "whoever opens a pyramid makes sure of it"
-    first, size = number * asked.drawn, whole.latent_size
-    z = latents(asked.drawn, size, whole.prior, asked.seed, asked.temperature, first)
+    first, size, warmth = number * asked.drawn, whole.latent_size, asked.temperature
+    z = latents(asked.drawn, size, whole.prior, asked.seed, warmth, first, asked.truncation)
     made: list[Images] = []
     for rows in z[:, : base.latent_size].split(DRAWN_AT_ONCE):
         made.append(base(rows.to(pyramid.device)).cpu())
@@ -143,8 +145,8 @@ def refined(
     for some, pictures in zip(rows.split(AT_ONCE), coarse.split(AT_ONCE), strict=True):
         own = made.latents[some, sampler.below.latent_size : sampler.latent_size]
         draws = [Draw(asked.seed, name, made.first + row) for row in some.tolist()]
-        noise = candidates(own, sampler.prior, k, draws, asked.temperature).to(pyramid.device)
-        given = pictures.to(pyramid.device)
+        noise = candidates(own, sampler.prior, k, draws, asked.temperature, asked.truncation)
+        given, noise = pictures.to(pyramid.device), noise.to(pyramid.device)
         found.append(best_of(sampler, judge or indifferent, given, noise).cpu())
         report(f"{name}: {len(rows)} pictures", sum(map(len, found)), len(rows))
     return torch.cat(found)

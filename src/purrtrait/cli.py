@@ -11,6 +11,7 @@ from purrtrait import arguments
 from purrtrait.commands import (
     activity,
     arena,
+    bundle,
     directions,
     encode,
     evaluate,
@@ -19,6 +20,7 @@ from purrtrait.commands import (
     neighbours,
     prepare,
     project,
+    pull,
     reconstruct,
     sample,
     screen,
@@ -186,6 +188,8 @@ main.add_command(project.project)
 main.add_command(gallery_of.gallery)
 main.add_command(reconstruct.reconstruct)
 main.add_command(encode.encode)
+main.add_command(bundle.bundle)
+main.add_command(pull.pull)
 
 
 @main.command()

@@ -8,27 +8,27 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
 
-from purrtrait import critics, machine, model, wrapping
+from purrtrait import critics, model, wrapping
 from purrtrait.datasets import manifest
 from purrtrait.datasets.folder import parse_folder
 from purrtrait.datasets.pack import HELD_OUT, Pack
 from purrtrait.datasets.photo import Photo, Unreadable, Wanted, drawn, look
 from purrtrait.evaluation.reference import Report, silent
 from purrtrait.files import replacing
-from purrtrait.images import sheet
 from purrtrait.images.colour import grey
 from purrtrait.images.resize import fit, to_images
 from purrtrait.model import Model
 from purrtrait.training import checkpoint
-from purrtrait.types import Encoder, Latents
+from purrtrait.types import Coder, Encoder, Images, Latents
 
 log = logging.getLogger(__name__)
 
-SMALLEST = 64  # pixels: pictures are drawn at least as large
+Encode: TypeAlias = Callable[[Images], Latents]  # portraits to their likeliest latents
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Pair:
     """A run's encoder as it was at the checkpoint, and the model that draws from its latents."""
 
     name: str
-    encoder: Encoder
+    encoder: Encode
     model: Model
 
     @property
@@ -63,30 +63,45 @@ class Pair:
         found: list[Latents] = []
         for start in range(0, len(pixels), model.DRAWN_AT_ONCE):
             some = to_images(pixels[start : start + model.DRAWN_AT_ONCE])
-            mean, _ = self.encoder(some.to(self.model.device))
-            found.append(mean.cpu())
+            found.append(self.encoder(some.to(self.model.device)).cpu())
             report("pictures", start + len(some), len(pixels))
         return torch.cat(found)
 
-    def redraw(self, pixels: np.ndarray) -> np.ndarray:
+    def redraw(self, pixels: np.ndarray, report: Report = silent) -> np.ndarray:
         """Pictures (N, H, W, C) uint8, decoded from their likeliest latents."""
-        rows = self.encode(pixels).split(model.DRAWN_AT_ONCE)
+        rows = self.encode(pixels, report).split(model.DRAWN_AT_ONCE)
         return np.concatenate([self.model.draw(z) for z in rows])
 
 
 def opened(path: Path, device: str = "auto") -> Pair:
     """The pair in a run (its last checkpoint) or a checkpoint; ValueError where none encodes."""
-    folder = wrapping.checkpoint_folder(path)
-    players = critics.players(checkpoint.read(folder), machine.device(device))
-    match players.get("encoder"):
-        case Encoder() as encoder:
-            return Pair(str(path), encoder, model.load(folder, device))
-        case _:
-            raise ValueError(
-                f"{path} has no encoder to find latents with (its players are "
-                f"{', '.join(players)}); name a run of a recipe that trains one, such as vae or "
-                "vae-gan"
-            )
+    folder = wrapping.sampler_folder(path)
+    if not (folder / checkpoint.FACTS).is_file():
+        raise ValueError(
+            f"{path} is a bundle, which draws and has no encoder; name the run that it was made "
+            "of, or one of its checkpoints"
+        )
+    drawer = model.load(folder, device)
+    encode = encoder(folder, drawer)
+    if encode is None:
+        raise ValueError(
+            f"{path} has no encoder to find latents with (its recipe is {drawer.about['recipe']}); "
+            "name a run of a recipe that trains one, such as vae or vae-gan"
+        )
+    return Pair(str(path), encode, drawer)
+
+
+def encoder(folder: Path, drawer: Model) -> Encode | None:
+    """What finds latents in the checkpoint that a model is from; None where nothing does."""
+    if not (folder / checkpoint.FACTS).is_file():
+        return None
+    for player in critics.players(checkpoint.read(folder), drawer.device).values():
+        match player:
+            case Coder(latent_size=drawer.sampler.latent_size):
+                return player
+            case Encoder(latent_size=drawer.sampler.latent_size):
+                return lambda images: player(images)[0]
+    return None
 
 
 def every_row(pack: Pack) -> np.ndarray:
@@ -98,6 +113,17 @@ def held_out(pack: Pack) -> np.ndarray:
     """The rows of a pack that no training saw, or all where none is held out."""
     rows = pack.rows(HELD_OUT)
     return rows if len(rows) else every_row(pack)
+
+
+def strange(paths: Sequence[Path], pairs: Sequence[Pair]) -> list[str]:
+    """A line for each pack of which a pair may have been trained on what is held out."""
+    packs = [path for path in paths if (path / manifest.FILE).is_file()]
+    return [
+        f"{pair.name} was not trained on {path}: it may know pictures that are held out there"
+        for path in packs
+        for pair in pairs
+        if pair.model.about["pack"] != Pack.open(path).content_hash
+    ]
 
 
 def pictures(
@@ -164,36 +190,3 @@ def write(latents: Latents, names: Sequence[str], out: Path) -> dict[str, Path]:
         for name, row in zip(names, latents.tolist(), strict=True):
             table.writerow([name, *(f"{number:.7g}" for number in row)])
     return files
-
-
-@dataclass(frozen=True)
-class Redrawn:
-    """A sheet (h, w, C) uint8 with a row for the originals and one for each pair.
-
-    ``squares`` has each pair's mean squared difference from the originals, of values in [0, 1].
-    """
-
-    rows: np.ndarray
-    squares: dict[str, float]
-
-
-def redrawn(pairs: Sequence[Pair], originals: np.ndarray) -> Redrawn:
-    """What each pair makes of pictures (N, H, W, C) uint8; ValueError unless it draws such ones."""
-    rows, squares = [_row("original", originals)], dict[str, float]()
-    for pair in pairs:
-        if (pair.size, pair.channels) != originals.shape[2:]:
-            raise ValueError(
-                f"{pair.name} draws pictures of {pair.size} px with {pair.channels} channels, the "
-                f"first run of {originals.shape[2]} px with {originals.shape[3]}; expected runs "
-                "that draw the same"
-            )
-        pixels = pair.redraw(originals)
-        rows.append(_row(pair.name, pixels))
-        apart = (pixels.astype(np.float64) - originals) / 255
-        squares[pair.name] = float(np.square(apart).mean())
-    return Redrawn(np.concatenate(rows), squares)
-
-
-def _row(name: str, pixels: np.ndarray) -> np.ndarray:
-    scale = max(1, SMALLEST // pixels.shape[2])
-    return sheet.captioned(sheet.grid(pixels, len(pixels), scale=scale), name)

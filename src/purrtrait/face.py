@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -149,10 +150,15 @@ def resume(
 
 
 def sample(
-    path: PathLike, count: int = 64, *, seed: int = 0, temperature: float = 1.0
+    path: PathLike,
+    count: int = 64,
+    *,
+    seed: int = 0,
+    temperature: float = 1.0,
+    truncation: float = math.inf,
 ) -> np.ndarray:
     """Portraits by a run, checkpoint or bundle: uint8 (count, H, W, C)."""
-    return load(path).sample(count, seed=seed, temperature=temperature)
+    return load(path).sample(count, seed=seed, temperature=temperature, truncation=truncation)
 
 
 def evaluate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def gallery(
     temperature: float,
     device: str,
     report: Report = silent,
+    truncation: float = math.inf,
 ) -> np.ndarray:
     """A row of ``count`` portraits for each whole checkpoint of a run: (H, W, C).
 
@@ -41,7 +43,8 @@ def gallery(
         )
     pictures: list[np.ndarray] = []
     for one in found:
-        pixels = load(one.path, device).sample(count, seed=seed, temperature=temperature)
+        drawer = load(one.path, device)
+        pixels = drawer.sample(count, seed=seed, temperature=temperature, truncation=truncation)
         row = sheet.grid(pixels, count, scale=max(1, LEAST // pixels.shape[1]))
         pictures.append(sheet.captioned(row, f"{one.stage}, {one.images_seen:,} images"))
         report("checkpoints", len(pictures), len(found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from purrtrait import model, wrapping
-from purrtrait.datasets.folder import parse_folder
+from purrtrait import model, shelf, wrapping
+from purrtrait.datasets.folder import parse_folder, sample
 from purrtrait.datasets.pack import Pack
 from purrtrait.datasets.photo import Unreadable, Wanted
 from purrtrait.evaluation import EXTRACTORS, features
@@ -32,6 +33,7 @@ COUNT = judges.USUAL  # samples of an evaluation
 FEWEST = judges.FEWEST
 FILE = judgements.FILE
 PAIRS_A_ROW = 4
+SINGLE = re.compile(r"portrait-\d+\.png")  # what `sample` calls each portrait
 SMALLEST = 64  # pixels: pictures are drawn at least as large
 
 
@@ -128,8 +130,9 @@ def open_pack(path: Path, against: Path | None) -> Pack:
 
 
 def draws(path: Path) -> bool:
-    """Whether there is something that draws in a folder, and not only pictures."""
-    return any((path / file).is_file() for file in (runs.REQUEST, bundle.DESCRIPTION))
+    """Whether a path means something that draws, and not only pictures."""
+    place = shelf.found(path)
+    return any((place / file).is_file() for file in (runs.REQUEST, bundle.DESCRIPTION))
 
 
 def _moment(folder: Path) -> Mapping[str, Any]:
@@ -153,11 +156,16 @@ def drawn(drawer: model.Model, count: int, seed: int, report: Report = silent) -
 def pictures(
     path: Path, pack: Pack, count: int, fewest: int = FEWEST
 ) -> tuple[np.ndarray, list[str]]:
-    """Up to ``count`` pictures of a folder, cut and resized as the pack's were; and their names."""
-    collection = parse_folder(Wanted(path, pack.size, count, 0))
+    """Up to ``count`` pictures of a folder, cut and resized as the pack's were; and their names.
+
+    Of a folder that ``sample`` wrote, the single portraits: a grid of them is none.
+    """
+    photos = list(parse_folder(Wanted(path, pack.size, None, 0)).photos)
+    portraits = [photo for photo in photos if SINGLE.fullmatch(photo.name)]
+    chosen = sample(portraits or photos, Wanted(path, pack.size, count, 0))
     found: list[np.ndarray] = []
     names: list[str] = []
-    for photo in collection.photos:
+    for photo in chosen:
         try:
             pixels = fit(photo.read(), pack.size)
         except Unreadable:

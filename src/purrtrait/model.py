@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,24 +30,36 @@ class Model:
     device: torch.device
 
     def latents(
-        self, count: int, seed: int = 0, temperature: float = 1.0, first: int = 0
+        self,
+        count: int,
+        seed: int = 0,
+        temperature: float = 1.0,
+        first: int = 0,
+        truncation: float = math.inf,
     ) -> Latents:
         """Latents (count, Z) of a seed: row i is the same whatever the count."""
         size, prior = self.sampler.latent_size, self.sampler.prior
-        return latents(count, size, prior, seed, temperature, first)
+        return latents(count, size, prior, seed, temperature, first, truncation)
 
     def sample(
-        self, count: int, *, seed: int = 0, temperature: float = 1.0, batch: int = DRAWN_AT_ONCE
+        self,
+        count: int,
+        *,
+        seed: int = 0,
+        temperature: float = 1.0,
+        truncation: float = math.inf,
+        batch: int = DRAWN_AT_ONCE,
     ) -> np.ndarray:
         """Portraits of a seed as uint8 (count, H, W, C).
 
-        Portrait i depends on (seed, i, temperature) alone: another count gives the same ones, and
-        another batch size the same within one grey level.
+        Portrait i depends on (seed, i, temperature, truncation) alone: another count gives the same
+        ones, and another batch size the same within one grey level. No number of a latent lies
+        beyond ``truncation`` before ``temperature`` multiplies it.
         """
         for word, number in (("count", count), ("batch", batch)):
             if number < 1:
                 raise ValueError(f"{word} is {number}; expected at least 1 portrait")
-        z = self.latents(count, seed, temperature)
+        z = self.latents(count, seed, temperature, truncation=truncation)
         return np.concatenate([self.draw(rows) for rows in z.split(batch)])
 
     def draw(self, z: Latents) -> np.ndarray:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from purrtrait import critics
 from purrtrait.datasets.photo import Unreadable, decode
+from purrtrait.encoding import Encode
 from purrtrait.evaluation import efficientnet
 from purrtrait.evaluation.efficientnet import EfficientNetLite0
 from purrtrait.evaluation.reference import Report, heard, silent
@@ -24,8 +23,7 @@ from purrtrait.images.resize import HALF, fit, to_images
 from purrtrait.model import DRAWN_AT_ONCE, Model
 from purrtrait.sampling.latents import converted
 from purrtrait.sampling.redraw import descended, traced
-from purrtrait.training import checkpoint
-from purrtrait.types import Coder, Encoder, Features, Images, Latents
+from purrtrait.types import Features, Images, Latents
 from purrtrait.walking import is_portrait, row
 
 TRIES = 256  # random portraits, the best of which the search starts from
@@ -33,8 +31,6 @@ STEPS = 200
 KEPT = 4  # that go down at once
 UNLIKELY = 0.1  # what a latent of usual length costs beside the distances of a random portrait
 SMALLEST = 128  # pixels: pictures are shown at least as large
-
-Encode: TypeAlias = Callable[[Images], Latents]
 
 
 @dataclass(frozen=True)
@@ -59,19 +55,6 @@ def photo(path: Path, model: Model) -> np.ndarray:
     except Unreadable as error:
         raise ValueError(f"the photo {path} cannot be used: {error.reason}") from None
     return grey(pixels) if model.about["channels"] == 1 else pixels
-
-
-def encoder(folder: Path, model: Model) -> Encode | None:
-    """What finds latents in the checkpoint that a model is from; None where nothing does."""
-    if not (folder / checkpoint.FACTS).is_file():
-        return None
-    for player in critics.players(checkpoint.read(folder), model.device).values():
-        match player:
-            case Coder(latent_size=model.sampler.latent_size):
-                return player
-            case Encoder():
-                return lambda images: player(images)[0]
-    return None
 
 
 def project(
@@ -111,7 +94,12 @@ def project(
 
 
 def end(
-    model: Model, text: str, temperature: float, encode: Encode | None, report: Report
+    model: Model,
+    text: str,
+    encode: Encode | None,
+    report: Report,
+    temperature: float = 1.0,
+    truncation: float = math.inf,
 ) -> tuple[Latents, list[np.ndarray]]:
     """Where an interpolation begins or ends: the latent (1, Z), and the photo if it is one.
 
@@ -119,7 +107,7 @@ def end(
     encoder says, or what ``project`` finds where there is none.
     """
     if is_portrait(text):
-        return row(model, text, temperature), []
+        return row(model, text, temperature, truncation), []
     pixels = photo(Path(text), model)
     if encode is None:
         return project(model, pixels, report=report).latent, [pixels]

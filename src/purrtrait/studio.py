@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from purrtrait import config, wrapping
+from purrtrait import config, shelf, wrapping
 from purrtrait.datasets import manifest
 from purrtrait.datasets.pack import Pack
 from purrtrait.images import sheet
@@ -64,11 +65,12 @@ def draw(
     out: Path,
     count: int,
     seed: int,
-    temperature: float,
+    temperature: float = 1.0,
+    truncation: float = math.inf,
     temperatures: Sequence[float] = (),
 ) -> dict[str, Path]:
     """Write single portraits and their grid, and a strip with a row for each temperature."""
-    portraits = model.sample(count, seed=seed, temperature=temperature)
+    portraits = model.sample(count, seed=seed, temperature=temperature, truncation=truncation)
     digits = len(str(count - 1))
     for number, portrait in enumerate(portraits):
         sheet.write_png(out / f"portrait-{number:0{digits}d}.png", portrait)
@@ -77,7 +79,7 @@ def draw(
     if temperatures:
         made["strip"] = out / "temperatures.png"
         columns = min(count, COLUMNS)
-        rows = [_row(model, columns, seed, warmth) for warmth in temperatures]
+        rows = [_row(model, columns, seed, warmth, truncation) for warmth in temperatures]
         sheet.write_png(made["strip"], np.concatenate(rows))
     return made
 
@@ -86,12 +88,14 @@ def cleaned(
     model: Model,
     out: Path,
     count: int,
-    seed: int,
-    temperature: float,
     cleaners: Sequence[Retoucher],
+    seed: int,
+    temperature: float = 1.0,
+    truncation: float = math.inf,
 ) -> dict[str, Path]:
     """Write grids of the same portraits, cleaned once, and again by each further network."""
-    images = to_images(model.sample(count, seed=seed, temperature=temperature)).to(model.device)
+    portraits = model.sample(count, seed=seed, temperature=temperature, truncation=truncation)
+    images = to_images(portraits).to(model.device)
     made: dict[str, Path] = {}
     for number, cleaner in enumerate(cleaners, 1):
         images = cleaner(images)
@@ -100,15 +104,18 @@ def cleaned(
     return made
 
 
-def _row(model: Model, columns: int, seed: int, temperature: float) -> np.ndarray:
-    portraits = model.sample(columns, seed=seed, temperature=temperature)
+def _row(
+    model: Model, columns: int, seed: int, temperature: float, truncation: float
+) -> np.ndarray:
+    portraits = model.sample(columns, seed=seed, temperature=temperature, truncation=truncation)
     size = portraits.shape[1]
     row = sheet.grid(portraits, columns, scale=max(1, 64 // size))
     return sheet.captioned(row, f"temperature {temperature:g}")
 
 
 def inspect(path: Path) -> dict[str, Any]:
-    """What a pack, run, checkpoint or bundle is."""
+    """What a pack, run, checkpoint or bundle is; the last may be named."""
+    path = shelf.found(path)
     if (path / manifest.FILE).is_file():
         return _pack(Pack.open(path))
     if (path / runs.REQUEST).is_file():
@@ -118,7 +125,9 @@ def inspect(path: Path) -> dict[str, Any]:
     if (path / bundle.DESCRIPTION).is_file():
         return {"kind": "bundle", **_described(path)}
     there = "a folder with none of them" if path.is_dir() else "no such folder"
-    raise ValueError(f"{path}: found {there}; expected a pack, run, checkpoint or bundle")
+    raise ValueError(
+        f"{path}: found {there}; expected a pack, run, checkpoint or bundle{shelf.hint(path)}"
+    )
 
 
 def _pack(pack: Pack) -> dict[str, Any]:

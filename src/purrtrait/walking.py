@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,25 +42,30 @@ class Walk:
 
 
 def rows(
-    model: Model, count: int, seed: int, temperature: float, through: Sequence[str]
+    model: Model,
+    count: int,
+    seed: int,
+    through: Sequence[str] = (),
+    temperature: float = 1.0,
+    truncation: float = math.inf,
 ) -> Latents:
     """The latents (K, Z) of the first portraits of a seed, or of those that are named instead.
 
     ``through`` are texts such as 7 or 7:12: the first portrait of seed 7, or number 12 of it.
     """
     if not through:
-        return model.latents(count, seed, temperature)
-    return torch.cat([row(model, text, temperature) for text in through])
+        return model.latents(count, seed, temperature, truncation=truncation)
+    return torch.cat([row(model, text, temperature, truncation) for text in through])
 
 
-def row(model: Model, text: str, temperature: float) -> Latents:
+def row(model: Model, text: str, temperature: float = 1.0, truncation: float = math.inf) -> Latents:
     """The latent (1, Z) of a portrait such as 7, the first of a seed, or 7:12, number 12 of it."""
     if not is_portrait(text):
         raise ValueError(
             f"'{text}' is no portrait; expected a seed such as 7, or number 12 of it as 7:12"
         )
     seed, _, number = text.partition(":")
-    return model.latents(1, int(seed), temperature, int(number or 0))
+    return model.latents(1, int(seed), temperature, int(number or 0), truncation)
 
 
 def is_portrait(text: str) -> bool:

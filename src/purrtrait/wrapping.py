@@ -6,8 +6,7 @@ import logging
 import shlex
 from pathlib import Path
 
-from purrtrait import config
-from purrtrait.config import Recipe
+from purrtrait import bundling, config, shelf
 from purrtrait.evaluation import film as films
 from purrtrait.evaluation import judgement as judgements
 from purrtrait.evaluation import report
@@ -17,29 +16,8 @@ from purrtrait.training import checkpoint, record
 from purrtrait.training import run as runs
 from purrtrait.training.checkpoint import Checkpoint
 from purrtrait.training.run import Run
-from purrtrait.version import VERSION
 
 log = logging.getLogger(__name__)
-
-CARD = """# {recipe}, trained with purrtrait
-
-A generator of {size} x {size} px portraits: {summary}.
-
-Training pictures: {credit}.
-
-| | |
-|---|---|
-| recipe | {recipe} ({source}) |
-| real pictures seen | {images:,} |
-| seed | {seed} |
-| pack | {pack} |
-| purrtrait | {version} |
-
-Draw 64 portraits with `purrtrait sample . --count 64 --out portraits`, or in Python with
-`purrtrait.load(".").sample(64, seed=7)`.
-
-What comes out looks like the training pictures and shares their biases and their terms of use.
-"""
 
 
 def stale(run: Run) -> dict[str, str]:
@@ -88,16 +66,22 @@ def best_checkpoint(path: Path) -> Path:
 
 
 def sampler_folder(path: Path) -> Path:
-    """The folder with a sampler that a path means: a bundle, a checkpoint, or a run's last one."""
-    if (path / checkpoint.FACTS).is_file():
-        return checkpoint.read(path).path  # whole, byte by byte
-    if (path / bundle.DESCRIPTION).is_file():
-        return path
-    if (path / runs.REQUEST).is_file():
-        return checkpoint_folder(path)
+    """The folder with a sampler that a path means: a bundle, a checkpoint, or a run's last one.
+
+    A path where there is nothing may be the name of a bundle.
+    """
+    place = shelf.found(path)
+    if (place / checkpoint.FACTS).is_file():
+        return checkpoint.read(place).path  # whole, byte by byte
+    if (place / bundle.DESCRIPTION).is_file():
+        return place
+    if (place / runs.REQUEST).is_file():
+        return checkpoint_folder(place)
     there = "it holds no sampler" if path.is_dir() else "there is no such folder"
+    there = "it is a file" if path.is_file() else there
     raise ValueError(
         f"{path}: {there}; expected a run (such as runs/portrait-01), a checkpoint or a bundle"
+        f"{shelf.hint(path)}"
     )
 
 
@@ -121,7 +105,7 @@ def wrap(run: Run, finished: bool) -> None:
         return
     recipe = config.read(run.path / runs.RECIPE)
     if finished and bundle.describe(last.path)["stages"]:
-        bundle.write(run.path / "bundle", last.path, card(recipe, last))
+        bundle.write(run.path / "bundle", last.path, bundling.card(recipe, last))
     if any(run.previews.glob("*.png")):
         film(run)
     wrap_report(run)
@@ -168,20 +152,11 @@ def judged(run: Run) -> Judgement | None:
         return None
 
 
-def card(recipe: Recipe, last: Checkpoint) -> str:
-    """The model card of a checkpoint."""
-    said = bundle.describe(last.path)
-    return CARD.format(
-        recipe=recipe.name,
-        summary=recipe.summary,
-        source=recipe.source,
-        size=said["size"],
-        credit=said["credit"],
-        images=last.images_seen,
-        seed=last.facts["seed"],
-        pack=str(last.facts["pack"])[:12],
-        version=VERSION,
-    )
+def judgement_of(found: Checkpoint) -> Judgement | None:
+    """What the last evaluation of a checkpoint's run said, if it was of this checkpoint."""
+    judgement = judged(Run(found.path.resolve().parent.parent))
+    mine = judgement is not None and judgement.origin.get("checkpoint") == found.path.name
+    return judgement if mine else None
 
 
 def facts(run: Run, last: Checkpoint) -> dict[str, str]:

@@ -115,7 +115,7 @@ def test_one_number_of_a_schedule_can_be_set() -> None:
     assert rates["generator"] == {**before["generator"], "usual": 5e-4}
     assert rates["critic"] == {**before["critic"], "usual": 5e-4, "factor": 0.9}
     assert said["base.players.critic.lr"]["factor"] == 0.9
-    with pytest.raises(ValueError, match="no option 'lr.start'"):
+    with pytest.raises(ValueError, match=r"no option 'lr\.start'"):
         options.override(recipe, {"lr.start": "1"})
     with pytest.raises(ValueError, match="no option 'usual'"):
         options.override(recipe, {"usual": "1"})

@@ -14,6 +14,7 @@ import pytest
 
 import purrtrait
 from helpers import TINY, Colours, files
+from purrtrait import studio
 from purrtrait.__main__ import run
 from purrtrait.datasets.pack import TRAIN, Pack
 from purrtrait.evaluation import EXTRACTORS
@@ -183,6 +184,19 @@ def test_a_folder_of_pictures_is_cut_as_the_pack_was(photos: Path, kittens: Pack
     assert all(one["distance"] == 0 for one in found.copying["closest"])
     fewer = purrtrait.evaluate(photos, kittens.path, samples=16, extractor="colours")
     assert fewer.samples == 16
+
+
+def test_of_a_folder_of_samples_the_grid_is_not_judged(trained: Path, kittens: Pack) -> None:
+    samples = Path("drawn")
+    samples.mkdir()
+    model = purrtrait.load(trained)
+    made = studio.draw(model, samples, 20, 0, temperatures=[0.5, 1])
+    assert len(files(samples)) == 22
+    found = purrtrait.evaluate(samples, kittens.path, extractor="colours")
+    drawn = purrtrait.evaluate(trained, kittens.path, samples=20, extractor="colours")
+    assert found.samples == 20
+    assert found.scores["frechet"].value == pytest.approx(drawn.scores["frechet"].value)
+    assert made["grid"].is_file()
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from helpers import files
 from purrtrait import face, model
 from purrtrait.__main__ import run
 from purrtrait.datasets.pack import Pack
+from purrtrait.images import sheet
 
 FEW = ["--drawn", "10", "--keep", "4", "--refine-k", "2"]
 
@@ -61,6 +62,29 @@ def test_critics_choose_of_a_pyramid_unless_another_way_is_asked_for(
     assert ("grid" in found) != judged
     for name in found.keys() - {"folder"}:
         assert Path(found[name]).is_file()
+
+
+def test_plain_portraits_have_their_temperature_and_truncation(
+    pyramid: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--count", 2, "--seed", 5, "--temperature", 0.8, "--truncation", 0.5, "--grid", 1.5)
+    found = call(capsys, pyramid, *words)
+    expected = face.sample(pyramid, 2, seed=5, temperature=0.8, truncation=0.5)
+    shown = [np.asarray(Image.open(f"{found['folder']}/portrait-{n}.png")) for n in range(2)]
+    assert np.array_equal(shown, expected)
+    drawer = model.load(pyramid, "cpu")
+    assert np.array_equal(expected, drawer.draw(0.8 * drawer.latents(2, 5, truncation=0.5)))
+    row = drawer.sample(2, seed=5, temperature=1.5, truncation=0.5)
+    strip = np.asarray(Image.open(found["strip"]))
+    assert np.array_equal(strip[:68], sheet.grid(row, 2, scale=4))
+
+
+def test_judged_portraits_have_their_truncation(
+    pyramid: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = call(capsys, pyramid, *FEW, "--truncation", 0)
+    lines = Path(found["verdicts"]).read_text().splitlines()[1:]
+    assert len({line.split(",")[2] for line in lines}) == 1  # all are the one in the middle
 
 
 def test_of_a_single_stage_they_choose_if_asked(
@@ -145,6 +169,7 @@ def test_a_stale_pyramid_is_said_and_judged_by_its_own_critics(
         (["--generator", "g4"], "'g4' is not one of"),
         (["--against", "nowhere"], "nowhere"),
         (["--temperature", -1], "expected a number from 0"),
+        (["--truncation", "nan"], "--truncation nan: expected a number from 0"),
     ],
 )
 def test_what_cannot_be_done_is_said(

@@ -9,6 +9,7 @@ from typing import Any
 import click
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 from PIL import Image
 
@@ -71,6 +72,26 @@ def test_project(run: Path, photo: Path) -> None:
     assert set(made["distance"]) == {"start", "portrait"}
 
 
+@pytest.mark.parametrize(
+    ("name", "words", "file"),
+    [
+        ("walk", ["--seconds", 0.1], "strip.png"),
+        ("interpolate", [3, 4], "strip.png"),
+        ("directions", ["--count", 1], "directions.png"),
+        ("gallery", [], "gallery.png"),
+    ],
+)
+def test_temperature_and_truncation_are_those_of_what_is_drawn(
+    name: str, words: list[object], file: str, run: Path
+) -> None:
+    """The middle of the latents is the same portrait by either way, and not the usual one."""
+    pictures = []
+    for number, more in enumerate(([], ["--temperature", 0], ["--truncation", 0])):
+        call(name, run, *words, *more)
+        pictures.append((Path(name).rename(f"{number}") / file).read_bytes())
+    assert pictures[1] == pictures[2] != pictures[0]
+
+
 def test_gallery(run: Path) -> None:
     assert Path(call("gallery", run, "--count", 2)["gallery"]).is_file()
 
@@ -84,6 +105,15 @@ def test_gallery(run: Path) -> None:
         ("directions", ["--count", "7"], "expected 1 to 6"),
         ("project", ["gone.png"], "the photo gone.png cannot be used"),
         ("gallery", ["--temperature", "nan"], "expected a number from 0"),
+        *(
+            (name, [*words, "--truncation", "-0.5"], "--truncation -0.5: expected a number from 0")
+            for name, words in (
+                ("walk", []),
+                ("interpolate", ["3", "4"]),
+                ("directions", []),
+                ("gallery", []),
+            )
+        ),
     ],
 )
 def test_what_cannot_be_done_is_said(name: str, words: list[str], said: str, run: Path) -> None:
@@ -92,3 +122,34 @@ def test_what_cannot_be_done_is_said(name: str, words: list[str], said: str, run
     assert said in str(done.exception)
     samples = Path("samples")
     assert not samples.exists() or not list(samples.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--seconds", "nan"], "nan is not a number 0<x<=120"),
+        (["--fps", "nan"], "nan is not a number 1<=x<=50"),
+        (["--seconds", "500"], "500"),
+    ],
+)
+def test_a_film_has_a_length_and_a_pace(words: list[str], said: str, run: Path) -> None:
+    done = CliRunner().invoke(walk, [str(run), *words])
+    assert done.exit_code == 2
+    assert said in done.output
+
+
+def test_no_portraits_to_walk_through_are_refused(run: Path) -> None:
+    with pytest.raises(ValueError, match=r"--through ,: expected seeds.*such as 3,0:17"):
+        CliRunner().invoke(walk, [str(run), "--through", ","], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("name", ["walk", "directions", "gallery"])
+def test_torch_uses_the_threads_that_are_asked_for(
+    name: str, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And as many as before afterwards."""
+    asked: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    words = {"walk": ["--seconds", 0.1], "directions": ["--count", 1], "gallery": []}[name]
+    call(name, run, *words, "--threads", 3)
+    assert asked == [3, torch.get_num_threads()]

@@ -7,10 +7,7 @@ import logging
 import re
 import socket
 import sys
-import threading
-from collections import defaultdict
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TypeAlias
 
@@ -19,66 +16,15 @@ import pooch
 import pytest
 
 from helpers import files
+from mirrors import Answer, Mirrors, Request, moved, ranges, serving, status
 from purrtrait.datasets import PARSERS
-from purrtrait.datasets.download import PAUSES_SECONDS, fetch
+from purrtrait.datasets.download import PAUSES_SECONDS, Advice, fetch, fetch_one
 from purrtrait.datasets.offers import OFFERS, Archive, Offer
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 OTHER = np.random.default_rng(1).bytes(300_000)
 NAME = "toys.tgz"
 CHECKSUM = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
-
-
-class Request(BaseHTTPRequestHandler):
-    """A request to the test's server, and words to answer it in."""
-
-    server: Mirrors
-
-    def do_GET(self) -> None:
-        """Answer as planned for this path; the last plan stays."""
-        self.server.asked[self.path].append(self.headers.get("Range", ""))
-        plan = self.server.plans[self.path]
-        (plan.pop(0) if len(plan) > 1 else plan[0])(self)
-
-    def answer(self, status: int, body: bytes, **headers: object) -> None:
-        """Send a status, headers and a body; note how long it was."""
-        self.send_response(status)
-        told = {"Content-Length": len(body), **{k.replace("_", "-"): v for k, v in headers.items()}}
-        for name, value in told.items():
-            self.send_header(name, str(value))
-        self.end_headers()
-        self.wfile.write(body)
-        self.server.sent[self.path].append(len(body))
-
-    def first(self) -> int:
-        """The first byte that is wanted."""
-        return int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").removesuffix("-"))
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
-
-class Mirrors(ThreadingHTTPServer):
-    """A server whose paths each have a plan; remembers the ranges asked for and the bytes sent."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Request)
-        self.plans: dict[str, list[Answer]] = {}
-        self.asked: dict[str, list[str]] = defaultdict(list)
-        self.sent: dict[str, list[int]] = defaultdict(list)
-
-    def plan(self, path: str, *answers: Answer) -> str:
-        """Make a path of the server, to be answered so; its address."""
-        self.plans[path] = list(answers)
-        return f"http://127.0.0.1:{self.server_port}{path}"
-
-    def handle_error(self, request: object, address: object) -> None:
-        """A client that went away is no news."""
-
-
-Answer: TypeAlias = Callable[[Request], None]
 
 
 def whole(request: Request) -> None:
@@ -89,16 +35,8 @@ def wrong(request: Request) -> None:
     request.answer(200, OTHER)
 
 
-def ranged(request: Request, content: bytes = CONTENT) -> None:
-    """Honour Range as RFC 9110 has it."""
-    first = request.first()
-    if first == 0:
-        request.answer(200, content)
-    elif first >= len(content):
-        request.answer(416, b"", Content_Range=f"bytes */{len(content)}")
-    else:
-        told = f"bytes {first}-{len(content) - 1}/{len(content)}"
-        request.answer(206, content[first:], Content_Range=told)
+def ranged(request: Request) -> None:
+    ranges(request, CONTENT)
 
 
 def ranged_without_size(request: Request) -> None:
@@ -159,23 +97,11 @@ def said_to_be_packed(request: Request) -> None:
     request.answer(200, CONTENT, Content_Encoding="x-gzip")
 
 
-def status(number: int) -> Answer:
-    return lambda request: request.answer(number, b"no")
-
-
-def moved(address: str) -> Answer:
-    return lambda request: request.answer(302, b"", Location=address)
-
-
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirrors]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with Mirrors() as mirrors:
-        thread = threading.Thread(target=mirrors.serve_forever, args=(0.01,))
-        thread.start()
+    with serving() as mirrors:
         yield mirrors
-        mirrors.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -482,6 +408,27 @@ def test_each_archive_of_a_dataset_is_fetched(
     found = fetch("toys", folder, lambda done, total: None)
     assert [path.name for path in found] == ["one.zip", "two.zip"]
     assert [path.read_bytes() for path in found] == [CONTENT, OTHER]
+
+
+@pytest.mark.parametrize("left", [NAME, f"{NAME}.part"])
+def test_without_a_checksum_what_is_left_of_something_else_is_not_used(
+    server: Mirrors, folder: Path, left: str
+) -> None:
+    begin(folder, b"").unlink()
+    (folder / left).write_bytes(OTHER[:200_000])
+    archive = Archive(NAME, "", (server.plan("/a", ranged),))
+    expect_arrived(folder, [fetch_one(archive, folder, Advice("", ""), lambda done, total: None)])
+    assert server.asked["/a"] == [""]
+
+
+def test_the_advice_is_given(server: Mirrors, folder: Path) -> None:
+    archive = Archive(NAME, CHECKSUM, (server.plan("/a", status(404)),))
+    advice = Advice("Move it.", "ask a friend.")
+    with pytest.raises(ValueError, match=r"is continued; or ask a friend\.$"):
+        fetch_one(archive, folder, advice, lambda done, total: None)
+    (folder / NAME).write_bytes(OTHER)
+    with pytest.raises(ValueError, match=rf"expected {CHECKSUM[7:]}\. Move it\.$"):
+        fetch_one(archive, folder, advice, lambda done, total: None)
 
 
 def test_a_folder_that_cannot_be_made(

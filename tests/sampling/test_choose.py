@@ -8,6 +8,7 @@ from torch import Tensor
 
 from purrtrait.sampling import choose
 from purrtrait.sampling.choose import best_of, candidates, indifferent
+from purrtrait.sampling.latents import gathered
 from purrtrait.sampling.levels import Drawn, Refined
 from purrtrait.types import Draw, Generator, Images, Latents, Logits
 
@@ -100,6 +101,13 @@ def test_candidates_of_a_portrait_are_its_own(own: Latents) -> None:
 def test_temperature_is_that_of_all_candidates(own: Latents) -> None:
     warm, cold = candidates(own, "normal", 4, DRAWS), candidates(own / 2, "normal", 4, DRAWS, 0.5)
     assert torch.allclose(cold, warm / 2)
+
+
+def test_truncation_is_that_of_all_candidates(own: Latents) -> None:
+    whole = candidates(own, "normal", 30, DRAWS)[:, 1:]
+    within = candidates(own, "normal", 30, DRAWS, 0.5, 0.75)[:, 1:]
+    assert whole.abs().max() > 2
+    assert torch.equal(within, gathered(whole, "normal", 0.5, 0.75))
 
 
 def test_refiners_get_noise_of_their_own_prior(

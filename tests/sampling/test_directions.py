@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -9,6 +11,7 @@ from torch import Tensor, nn
 from purrtrait.networks import GENERATORS
 from purrtrait.sampling.directions import (
     DEVIATIONS,
+    LIMITS,
     Directions,
     first_layer,
     portraits,
@@ -48,10 +51,16 @@ def test_the_deviation_is_that_of_the_prior(prior: Prior) -> None:
 
 def test_a_row_moves_along_one_direction_only() -> None:
     vectors = torch.eye(4)[[2, 0]]
-    found = Directions(vectors, torch.tensor([0.6, 0.4]), 0.5)
+    found = Directions(vectors, torch.tensor([0.6, 0.4]), 0.5, math.inf)
     z = torch.tensor([[1.0, 2.0, 3.0, 4.0]])
     moved = found.along(z, 0, torch.tensor([-3.0, 0.0, 2.0]))
     assert moved.tolist() == [[1, 2, -1.5, 4], [1, 2, 0, 4], [1, 2, 1, 4]]
+
+
+def test_a_uniform_latent_stays_in_its_range() -> None:
+    found = Directions(torch.eye(2), torch.tensor([0.6, 0.4]), 3**-0.5, LIMITS["uniform"])
+    moved = found.along(torch.tensor([[0.9, -0.5]]), 0, torch.tensor([-3.0, 0.0, 3.0]))
+    assert moved.tolist() == [[-1, -0.5], [0, -0.5], [1, -0.5]]
 
 
 FIRST = {

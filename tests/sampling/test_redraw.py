@@ -71,3 +71,12 @@ def test_the_best_on_the_way_is_kept() -> None:
     found, costs = descended(rising, starts, 5, lambda done, steps: None)
     assert torch.equal(found, starts)
     assert costs.tolist() == [1]
+
+
+def test_the_last_step_counts() -> None:
+    """So many steps look at one place more: where the last of them leads."""
+    found, costs = descended(
+        lambda z: (z - 1).square().sum(1), torch.zeros(1, 2), 1, lambda done, steps: None
+    )
+    assert torch.allclose(found, torch.full((1, 2), 0.05), atol=1e-3)
+    assert costs.item() == pytest.approx(2 * 0.95**2, rel=1e-3)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import click
@@ -22,12 +24,40 @@ device_option = click.option(
 threads_option = click.option(
     "--threads", type=click.IntRange(1), help="CPU threads; by default the cores that are ours."
 )
+temperature_option = click.option(
+    "--temperature", default=1.0, help="Below 1 more alike, above 1 more daring."
+)
+truncation_option = click.option(
+    "--truncation",
+    default=math.inf,
+    help="No number of a latent lies beyond this, such as 1; less is more alike.",
+)
 budget_option = click.option(
     "--budget",
     metavar="N|Nmin|NTFLOP",
     help="Real pictures that the critic sees; minutes such as 5min, after which training stops; or "
     "counted arithmetic such as 70TFLOP.",
 )
+
+
+class Number(click.FloatRange):
+    """A number within a range; nan lies in none."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number, or a message that says what was expected."""
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is not a number {self._describe_range()}.", param, ctx)
+        return number
+
+
+def on_threads(threads: int | None) -> AbstractContextManager[None]:
+    """While it lasts, torch uses so many threads, or as many as there are cores that are ours."""
+    from purrtrait import machine, trainer
+
+    return trainer.own_torch(threads or machine.threads())
 
 
 def show(facts: Mapping[str, Any], as_json: bool) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from purrtrait.commands.common import device_option, json_option, show, threads_option
+from purrtrait.commands.common import device_option, json_option, on_threads, show, threads_option
 
 
 @click.command()
@@ -35,14 +35,14 @@ def encode(
     Of each photo the middle square is taken, in the size that the run draws. A row is the mean of
     what the encoder says; the run draws the photo anew from it.
     """
-    from purrtrait import encoding, machine, studio, trainer
+    from purrtrait import encoding, studio
     from purrtrait.console import Tasks
 
     pair = encoding.opened(path, device or "auto")
     found = encoding.pictures(photos, pair)
     tasks = Tasks()
     with studio.placed(out, f"{path.resolve().name}-latents") as place:
-        with trainer.own_torch(threads or machine.threads()):
+        with on_threads(threads):
             latents = pair.encode(found.pixels, tasks.report)
         tasks.close()
         files = encoding.write(latents, found.names, place)

@@ -8,7 +8,15 @@ from typing import Any
 import click
 
 from purrtrait import arguments
-from purrtrait.commands.common import device_option, json_option, show
+from purrtrait.commands.common import (
+    device_option,
+    json_option,
+    on_threads,
+    show,
+    temperature_option,
+    threads_option,
+    truncation_option,
+)
 from purrtrait.commands.walk import WAYS
 
 
@@ -18,9 +26,11 @@ from purrtrait.commands.walk import WAYS
 @click.argument("last", metavar="TO")
 @click.option("--count", default=9, type=click.IntRange(2), help="How many portraits.")
 @click.option("--way", type=WAYS, help="Lines or arcs; by default arcs for normal latents.")
-@click.option("--temperature", default=1.0, help="Of portraits of a seed.")
+@temperature_option
+@truncation_option
 @click.option("--out", type=click.Path(path_type=Path), help="By default a new folder in samples/.")
 @device_option
+@threads_option
 @json_option
 def interpolate(
     path: Path, first: str, last: str, out: Path | None, as_json: bool, **asked: Any
@@ -30,18 +40,23 @@ def interpolate(
     Each is a seed such as 7, number 12 of a seed as 7:12, or a photo. A photo is found again among
     the portraits by the run's encoder, or else as `project` does, and stands at its end.
     """
-    from purrtrait import model, projecting, studio, walking, wrapping
+    from purrtrait import encoding, model, projecting, studio, walking, wrapping
     from purrtrait.console import Tasks
 
     arguments.temperature(asked["temperature"])
+    arguments.truncation(asked["truncation"])
     for line in wrapping.warnings(path):
         click.echo(line, err=True)
     folder = wrapping.sampler_folder(path)
     drawer, tasks = model.load(folder, asked["device"] or "auto"), Tasks()
-    encode = projecting.encoder(folder, drawer)
-    with studio.placed(out, f"{path.resolve().name}-interpolated") as place:
+    encode = encoding.encoder(folder, drawer)
+    warmth, cut = asked["temperature"], asked["truncation"]
+    with (
+        studio.placed(out, f"{path.resolve().name}-interpolated") as place,
+        on_threads(asked["threads"]),
+    ):
         ends = [
-            projecting.end(drawer, text, asked["temperature"], encode, tasks.report)
+            projecting.end(drawer, text, encode, tasks.report, warmth, cut)
             for text in (first, last)
         ]
         tasks.close()

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from purrtrait.commands.common import device_option, json_option, show, threads_option
+from purrtrait.commands.common import device_option, json_option, on_threads, show, threads_option
 
 
 @click.command()
@@ -33,13 +33,13 @@ def neighbours(
 
     The search is exact and goes through all training pictures, by their pixels and by features.
     """
-    from purrtrait import copying, judging, machine, studio, trainer
+    from purrtrait import copying, judging, studio
     from purrtrait.console import Tasks
 
     pack = judging.open_pack(path, against)
     tasks = Tasks()
     with studio.placed(out, f"{path.resolve().name}-neighbours") as place:
-        with trainer.own_torch(asked["threads"] or machine.threads()):
+        with on_threads(asked["threads"]):
             made = copying.pairs(
                 path,
                 pack,

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from purrtrait.commands.common import device_option, json_option, show, threads_option
+from purrtrait.commands.common import device_option, json_option, on_threads, show, threads_option
 
 
 @click.command()
@@ -52,7 +52,7 @@ def reconstruct(
     are from the originals: the mean squared difference of values from 0 to 1, their sharpness over
     that of the originals, and the Frechet distance between the features of both.
     """
-    from purrtrait import encoding, judging, machine, reconstructing, studio, trainer
+    from purrtrait import encoding, judging, reconstructing, studio
     from purrtrait.console import Tasks
     from purrtrait.images import sheet
 
@@ -60,11 +60,13 @@ def reconstruct(
     runs = list(dict.fromkeys((path, *beside)))
     pairs = [encoding.opened(one, device or "auto") for one in runs]
     reconstructing.expect_alike(pairs)
+    for line in encoding.strange(photos, pairs):
+        click.echo(line, err=True)
     count, measured = asked["count"], asked["measured"]
     found = encoding.pictures(photos, pairs[0], encoding.held_out, max(count, measured)).pixels
     tasks = Tasks()
     with studio.placed(out, f"{path.resolve().name}-reconstructed") as place:
-        with trainer.own_torch(threads or machine.threads()):
+        with on_threads(threads):
             made = reconstructing.sheet_of(pairs, found[:count])
             likeness = reconstructing.compared(pairs, found[:measured], known, tasks.report)
         tasks.close()

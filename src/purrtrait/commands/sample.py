@@ -10,7 +10,13 @@ import click
 from click.core import ParameterSource
 
 from purrtrait import arguments
-from purrtrait.commands.common import device_option, json_option, show
+from purrtrait.commands.common import (
+    device_option,
+    json_option,
+    show,
+    temperature_option,
+    truncation_option,
+)
 
 # The options that make sense in one of the two ways only; asking for one asks for its way.
 PLAIN = {"count": "--count", "temperatures": "--grid", "denoise": "--denoise"}
@@ -27,10 +33,16 @@ SHOWN = 16  # of the best stand beside their neighbours
 
 
 @click.command()
-@click.argument("path", metavar="RUN|CHECKPOINT|BUNDLE", type=click.Path(path_type=Path))
+@click.argument(
+    "path",
+    metavar="[RUN|CHECKPOINT|BUNDLE]",
+    default="kittens",
+    type=click.Path(path_type=Path),
+)
 @click.option("--count", default=64, type=click.IntRange(1), help="How many portraits.")
 @click.option("--seed", default=0, help="The same seed gives the same portraits.")
-@click.option("--temperature", default=1.0, help="Below 1 more alike, above 1 more daring.")
+@temperature_option
+@truncation_option
 @click.option("--grid", "temperatures", help="Temperatures such as 0.4,0.7,1,1.3: a strip of each.")
 @click.option("--denoise", metavar="RUN", help="Show them cleaned by this run's denoiser too.")
 @click.option("--best", is_flag=True, help="Draw with a run's best checkpoint, not its last.")
@@ -69,12 +81,16 @@ def sample(
     as_json: bool,
     **asked: Any,
 ) -> None:
-    """Draw new portraits: single PNGs and a grid, or sheets of the best and worst of many."""
+    """Draw new portraits: single PNGs and a grid, or sheets of the best and worst of many.
+
+    Where nothing is named, with the bundle of kittens that comes with purrtrait.
+    """
     from purrtrait import wrapping
 
     for line in wrapping.warnings(path):
         click.echo(line, err=True)
     arguments.temperature(asked["temperature"])
+    arguments.truncation(asked["truncation"])
     arguments.temperatures(asked["temperatures"])
     folder = wrapping.sampler_folder(wrapping.best_checkpoint(path) if best else path)
     draw = _judged if _critics_choose(context, path, folder) else _plain
@@ -120,10 +136,11 @@ def _plain(
     model = studio.opened(folder, where, MEMBERS.get(asked["generator"]), asked["until"])
     cleaners = critics.denoisers(Path(asked["denoise"]), model) if asked["denoise"] else []
     with studio.placed(out, path.resolve().name) as place:
-        seed, warmth = asked["seed"], asked["temperature"]
-        made = studio.draw(model, place, asked["count"], seed, warmth, rows)
+        count, seed = asked["count"], asked["seed"]
+        warmth, cut = asked["temperature"], asked["truncation"]
+        made = studio.draw(model, place, count, seed, warmth, cut, rows)
         if cleaners:
-            made |= studio.cleaned(model, place, asked["count"], seed, warmth, cleaners)
+            made |= studio.cleaned(model, place, count, cleaners, seed, warmth, cut)
         return made
 
 
@@ -142,6 +159,7 @@ def _judged(
         k=asked["refine_k"],
         seed=asked["seed"],
         temperature=asked["temperature"],
+        truncation=asked["truncation"],
         neighbours=SHOWN * asked["neighbours"],
     )
     pyramid = choosing.opened(folder, where, members, asked["until"])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from purrtrait.commands.common import json_option, show, threads_option
+from purrtrait.commands.common import json_option, on_threads, show, threads_option
 
 
 @click.command()
@@ -28,14 +28,14 @@ def screen(
 
     Writes a grid of the oddest, a table of all, and a list of names for `prepare --exclude`.
     """
-    from purrtrait import machine, screening, studio, trainer
+    from purrtrait import screening, studio
     from purrtrait.console import Tasks
     from purrtrait.datasets.pack import Pack
 
     opened = Pack.open(pack)
     tasks = Tasks()
     with studio.placed(out, f"{pack.resolve().name}-oddest") as place:
-        with trainer.own_torch(threads or machine.threads()):
+        with on_threads(threads):
             order, odd = screening.screen(opened, extractor, tasks.report)
         tasks.close()
         files = screening.write(opened, order, odd, min(count, len(order)), place)

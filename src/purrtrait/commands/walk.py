@@ -8,7 +8,16 @@ from typing import Any
 import click
 
 from purrtrait import arguments
-from purrtrait.commands.common import device_option, json_option, show
+from purrtrait.commands.common import (
+    Number,
+    device_option,
+    json_option,
+    on_threads,
+    show,
+    temperature_option,
+    threads_option,
+    truncation_option,
+)
 
 WAYS = click.Choice(["lerp", "slerp"])
 
@@ -19,11 +28,13 @@ WAYS = click.Choice(["lerp", "slerp"])
 @click.option("--seed", default=0, help="Whose first portraits they are.")
 @click.option("--through", default="", help="Portraits instead, such as 3,0:17: seeds, or SEED:N.")
 @click.option("--way", type=WAYS, help="Lines or arcs; by default arcs for normal latents.")
-@click.option("--seconds", default=12.0, type=click.FloatRange(0, 600, True), help="Once round.")
-@click.option("--fps", default=25.0, type=click.FloatRange(1, 60), help="Frames in a second.")
-@click.option("--temperature", default=1.0, help="Below 1 more alike, above 1 more daring.")
+@click.option("--seconds", default=12.0, type=Number(0, 120, min_open=True), help="Once round.")
+@click.option("--fps", default=25.0, type=Number(1, 50), help="Frames in a second.")
+@temperature_option
+@truncation_option
 @click.option("--out", type=click.Path(path_type=Path), help="By default a new folder in samples/.")
 @device_option
+@threads_option
 @json_option
 def walk(path: Path, out: Path | None, as_json: bool, **asked: Any) -> None:
     """Make a film of a walk from portrait to portrait: a GIF, an MP4 and a strip.
@@ -34,13 +45,16 @@ def walk(path: Path, out: Path | None, as_json: bool, **asked: Any) -> None:
     from purrtrait.console import Tasks
 
     arguments.temperature(asked["temperature"])
+    arguments.truncation(asked["truncation"])
     for line in wrapping.warnings(path):
         click.echo(line, err=True)
+    through, warmth = arguments.portraits(asked["through"]), asked["temperature"]
     drawer, tasks = model.load(path, asked["device"] or "auto"), Tasks()
-    through = arguments.names(asked["through"])
-    anchors = walking.rows(drawer, asked["anchors"], asked["seed"], asked["temperature"], through)
+    anchors = walking.rows(
+        drawer, asked["anchors"], asked["seed"], through, warmth, asked["truncation"]
+    )
     wanted = walking.Walk(asked["seconds"], asked["fps"], asked["way"])
-    with studio.placed(out, f"{path.resolve().name}-walk") as place:
+    with studio.placed(out, f"{path.resolve().name}-walk") as place, on_threads(asked["threads"]):
         made = walking.film(drawer, anchors, wanted, place, tasks.report)
         tasks.close()
     show({name: str(file) for name, file in made.items()} | {"frames": wanted.frames}, as_json)

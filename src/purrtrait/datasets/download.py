@@ -1,4 +1,4 @@
-"""Fetches the archives of known datasets: mirrors in order, resumed, and checked by their sums."""
+"""Fetches archives: mirrors in order, resumed, and checked by their sums."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import re
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
@@ -38,48 +39,90 @@ class _Refused(Exception):  # noqa: N818 - the mirror's answer
     """The mirror does not have the archive."""
 
 
+@dataclass(frozen=True)
+class Advice:
+    """What somebody can do by hand: with another file in the place, and where no mirror helps."""
+
+    taken: str
+    failed: str
+
+
 def fetch(name: str, folder: Path, progress: ReportBytes, pause: Pause = time.sleep) -> list[Path]:
     """Return the archives of the dataset ``name``, in ``folder``: there already, or fetched.
 
-    An archive appears whole and checked, or not at all; what has arrived of it waits beside it in
-    ``NAME.part``, to be continued by a later call. Nothing is overwritten. ValueError says what
-    was tried and how to get the archive by hand.
+    Each is as ``fetch_one`` gives it. ValueError says what was tried and how to get the archive by
+    hand.
     """
     offer = offered(name)
-    return [_fetched(archive, offer, folder, progress, pause) for archive in offer.archives]
+    return [
+        fetch_one(archive, folder, _advice(archive, offer, folder), progress, pause)
+        for archive in offer.archives
+    ]
 
 
-def _fetched(
-    archive: Archive, offer: Offer, folder: Path, progress: ReportBytes, pause: Pause
+def _advice(archive: Archive, offer: Offer, folder: Path) -> Advice:
+    target = folder / archive.name
+    source = folder if len(offer.archives) > 1 else target
+    return Advice(
+        f"Use it as it is with `purrtrait prepare {offer.parser} {target}`, or move it away to "
+        "fetch the official one.",
+        f"get it by hand from {offer.page}, put it into {folder} and run: purrtrait prepare "
+        f"{offer.parser} {source}",
+    )
+
+
+def fetch_one(
+    archive: Archive,
+    folder: Path,
+    advice: Advice,
+    progress: ReportBytes,
+    pause: Pause = time.sleep,
 ) -> Path:
+    """Return an archive in ``folder``: there already, or fetched.
+
+    It appears whole and checked, or not at all; what has arrived of it waits beside it in
+    ``NAME.part``, to be continued by a later call. Nothing is overwritten. Without a checksum
+    nothing would tell an old part from that of another file: what is there is fetched anew.
+    ValueError says what was tried, and the advice.
+    """
     target = folder / archive.name
     try:
+        if not archive.checksum:
+            _clear(target)
         if target.exists():
-            _expect_official(target, archive, offer)
+            _expect_official(target, archive, advice)
         else:
-            _try_mirrors(archive, offer, folder, progress, pause)
+            _try_mirrors(archive, folder, advice, progress, pause)
     except OSError as error:
         raise ValueError(
             f"{target} cannot be written ({error.strerror or error}): choose a folder that is "
             "yours, on a disk with enough room."
         ) from error
-    log.info("%s is the official file (%s)", target, archive.checksum)
+    log.info("%s is here (%s)", target, archive.checksum or "unchecked")
     return target
 
 
-def _expect_official(target: Path, archive: Archive, offer: Offer) -> None:
+def _clear(target: Path) -> None:
+    for path in (target, _part(target)):
+        path.unlink(missing_ok=True)
+
+
+def _part(target: Path) -> Path:
+    return target.with_name(f"{target.name}.part")
+
+
+def _expect_official(target: Path, archive: Archive, advice: Advice) -> None:
     algorithm, expected = archive.checksum.split(":")
     found = checksum(target, algorithm)
     if found != expected:
         raise ValueError(
             f"{target} is there already and is not the official file: its {algorithm} is {found}, "
-            f"expected {expected}. Use it as it is with `purrtrait prepare {offer.parser} "
-            f"{target}`, or move it away to fetch the official one."
+            f"expected {expected}. {advice.taken}"
         )
 
 
 def _try_mirrors(
-    archive: Archive, offer: Offer, folder: Path, progress: ReportBytes, pause: Pause
+    archive: Archive, folder: Path, advice: Advice, progress: ReportBytes, pause: Pause
 ) -> None:
     failures = []
     for url in archive.mirrors:
@@ -90,11 +133,10 @@ def _try_mirrors(
             log.warning("%s could not be fetched from %s: %s", archive.name, url, error)
         else:
             return
-    source = folder if len(offer.archives) > 1 else folder / archive.name
+    later = ", and what has arrived is continued" if archive.checksum else ""
     raise ValueError(
-        f"{archive.name} could not be fetched. Tried {', '.join(failures)}. Try again later, and "
-        f"what has arrived is continued; or get it by hand from {offer.page}, put it into {folder} "
-        f"and run: purrtrait prepare {offer.parser} {source}"
+        f"{archive.name} could not be fetched. Tried {', '.join(failures)}. Try again later{later}"
+        f"; or {advice.failed}"
     )
 
 
@@ -103,7 +145,7 @@ def _from_mirror(
 ) -> None:
     """Fetch and check the archive; failures in a row are counted anew when more has arrived."""
     pooch.get_logger().setLevel(logging.WARNING)  # it would write to the terminal
-    part = folder / f"{archive.name}.part"
+    part = _part(folder / archive.name)
     furthest = _size(part)
     begun_elsewhere = furthest > 0
     pauses = iter(PAUSES_SECONDS)
@@ -111,7 +153,8 @@ def _from_mirror(
         try:
             # A downloader of our own, since those of pooch begin anew each time.
             downloader = partial(_download, part=part, progress=progress)
-            pooch.retrieve(url, archive.checksum, archive.name, folder, downloader=downloader)
+            known = archive.checksum or None
+            pooch.retrieve(url, known, archive.name, folder, downloader=downloader)
             return
         except _Passing as error:
             if _size(part) > furthest:

@@ -9,7 +9,10 @@ from purrtrait.words import lookup
 
 @dataclass(frozen=True)
 class Archive:
-    """A file, its checksum as ``algorithm:digits``, and where it is, the best place first."""
+    """A file, its checksum as ``algorithm:digits``, and where it is, the best place first.
+
+    The checksum of a file that is taken unchecked is empty.
+    """
 
     name: str
     checksum: str

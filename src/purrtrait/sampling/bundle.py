@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import nn
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
 
+from purrtrait.files import replacing
 from purrtrait.networks import GENERATORS, RETOUCHERS
 from purrtrait.networks.blocks import channels_last
 from purrtrait.networks.chain import Chain
@@ -22,6 +23,28 @@ SCHEMA = 1
 MODEL = "model.safetensors"
 DESCRIPTION = "sampler.json"
 CARD = "README.md"
+FULL = "full"
+
+
+def _whole(weights: Tensor) -> Tensor:
+    return weights
+
+
+def _half(weights: Tensor) -> Tensor:
+    """Matrices and filters as float16; vectors stay, being few, and statistics have wide ranges."""
+    if weights.dim() < 2 or not weights.is_floating_point():
+        return weights
+    halved = weights.half()
+    if not halved.isfinite().all():
+        raise ValueError(
+            f"a weight of {float(weights.abs().max()):.3g} does not fit into half precision, which "
+            "ends at 65504; keep this model in full precision"
+        )
+    return halved
+
+
+# How weights are kept on disk; whatever is there is loaded as float32.
+PRECISIONS: dict[str, Callable[[Tensor], Tensor]] = {FULL: _whole, "half": _half}
 
 
 def build(described: Mapping[str, Any]) -> Generator:
@@ -167,11 +190,16 @@ def fill(module: nn.Module, weights: Mapping[str, torch.Tensor], prefix: str) ->
         ) from None
 
 
-def write(path: Path, checkpoint: Path, card: str) -> None:
-    """Make a bundle of a checkpoint: its averaged weights, its description and a model card."""
+def write(path: Path, checkpoint: Path, card: str, precision: str = FULL) -> None:
+    """Make a bundle of a checkpoint: its averaged weights, its description and a model card.
+
+    ``precision`` is a name in ``PRECISIONS``; ValueError if the weights do not fit into it.
+    """
     path.mkdir(parents=True, exist_ok=True)
-    for name in (MODEL, DESCRIPTION):
-        temporary = path / f".{name}.part"
-        temporary.write_bytes((checkpoint / name).read_bytes())
-        temporary.replace(path / name)
+    kept = PRECISIONS[precision]
+    weights = {name: kept(value) for name, value in load_file(checkpoint / MODEL).items()}
+    with replacing(path / MODEL) as temporary:
+        temporary.write_bytes(save(weights))  # save_file would close it to other users
+    with replacing(path / DESCRIPTION) as temporary:
+        temporary.write_bytes((checkpoint / DESCRIPTION).read_bytes())
     (path / CARD).write_text(card, encoding="utf-8")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
-from purrtrait.sampling.latents import converted
+from purrtrait.sampling.latents import converted, gathered
 from purrtrait.sampling.levels import Refined
 from purrtrait.types import Draw, Images, Latents, Logits, Prior
 
@@ -23,15 +24,22 @@ def indifferent(portraits: Images) -> Logits:
 
 
 def candidates(
-    own: Latents, prior: Prior, k: int, draws: Sequence[Draw], temperature: float = 1.0
+    own: Latents,
+    prior: Prior,
+    k: int,
+    draws: Sequence[Draw],
+    temperature: float = 1.0,
+    truncation: float = math.inf,
 ) -> Tensor:
     """``k`` rows of latents for each portrait, (B, k, F), of which its ``own`` (B, F) is the first.
 
-    The others come from a draw for each portrait, and are multiplied by ``temperature``. Candidate
-    j of a portrait depends on its draw and j alone: a larger k adds to those of a smaller one.
+    The others come from a draw for each portrait, of a ``temperature`` and a ``truncation``.
+    Candidate j of a portrait depends on its draw and j alone: a larger k adds to those of a smaller
+    one.
     """
     more = [draw.prior(prior, (k - 1, own.shape[1]), "candidates") for draw in draws]
-    return torch.cat([own[:, None], temperature * torch.stack(more)], 1)
+    others = gathered(torch.stack(more), prior, temperature, truncation)
+    return torch.cat([own[:, None], others], 1)
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -17,6 +18,7 @@ Response: TypeAlias = Callable[[Latents], Tensor]  # latents (N, Z) to numbers (
 Source: TypeAlias = Literal["first-layer", "portraits"]
 
 DEVIATIONS: dict[Prior, float] = {"normal": 1.0, "uniform": 3**-0.5}  # of one number of a latent
+LIMITS: dict[Prior, float] = {"normal": math.inf, "uniform": 1.0}  # no number lies beyond
 COARSE = 16  # pixels: what changes between smaller blocks is no trait of a face
 AT_ONCE = 64  # portraits
 
@@ -25,18 +27,24 @@ AT_ONCE = 64  # portraits
 class Directions:
     """Unit vectors (K, Z) in the latent space, and the shares (K,) of all change along them.
 
-    The first has the largest share. ``deviation`` is the standard deviation of latents along each.
+    The first has the largest share. ``deviation`` is the standard deviation of latents along each,
+    ``limit`` the size that none of their numbers exceeds.
     """
 
     vectors: Tensor
     shares: Tensor
     deviation: float
+    limit: float
 
     def along(self, z: Latents, number: int, deviations: Tensor) -> Latents:
-        """The row (1, Z), moved to so many standard deviations (D,) along a direction: (D, Z)."""
+        """The row (1, Z), moved to so many standard deviations (D,) along a direction: (D, Z).
+
+        Where that leads out of the prior's range, a number stays at its end.
+        """
         vector = self.vectors[number]
         rest = z - (z @ vector)[:, None] * vector
-        return rest + self.deviation * deviations[:, None] * vector
+        moved = rest + self.deviation * deviations[:, None] * vector
+        return moved.clamp(-self.limit, self.limit)
 
 
 def principal(response: Response, z: Latents, count: int, prior: Prior) -> Directions:
@@ -59,7 +67,7 @@ def principal(response: Response, z: Latents, count: int, prior: Prior) -> Direc
     # The sign of a component is nobody's choice; this one does not depend on the machine.
     peaks = vectors.gather(1, vectors.abs().argmax(1, keepdim=True))
     shares = values / found.square().sum().clamp_min(1e-300)
-    return Directions((vectors * peaks.sign()).float(), shares.float(), deviation)
+    return Directions((vectors * peaks.sign()).float(), shares.float(), deviation, LIMITS[prior])
 
 
 def _uncorrelated(z: Tensor) -> Tensor:

@@ -54,12 +54,18 @@ def descended(
     adam = torch.optim.Adam([z], RATE)
     fall = torch.optim.lr_scheduler.LambdaLR(adam, lambda step: 1 - step / steps)
     best, least = starts.clone(), starts.new_full((len(starts),), math.inf)
-    for step in range(steps):
-        costs = cost(z)
+
+    def looked(costs: Tensor) -> None:
         better = costs.detach() < least
         best[better], least[better] = z.detach()[better], costs.detach()[better]
+
+    for step in range(steps):
+        costs = cost(z)
+        looked(costs)
         (z.grad,) = torch.autograd.grad(costs.sum(), z)
         adam.step()
         fall.step()
         report(step + 1, steps)
+    with torch.no_grad():
+        looked(cost(z))
     return best, least
