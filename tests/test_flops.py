@@ -35,7 +35,11 @@ FORMULAS = {
 }
 # portrait's game looks at reals in either player's loss, but its one forward pass serves both.
 FORMULAS["portrait"] = ({"penalty": "none"}, (3, 6, 1))
+# cat-gan's game is wgan's.
+FORMULAS["cat-gan"] = ({"critic_moves": "1"}, FRESH)
 FURTHER_MOVE = (1, 6, 2)
+# torch-gan's generator answers for two fakes a real.
+TWICE = (7, 10, 2)
 
 
 def drawer(state: State) -> Generator:
@@ -73,7 +77,18 @@ def test_a_step_costs_its_formula(name: str, kittens: Pack) -> None:
     assert step(state) == pytest.approx(expected, rel=0.02)
 
 
-@pytest.mark.parametrize("name", ["wgan", "wgan-gp"])
+@pytest.mark.parametrize("name", ["torch-gan", "torch-gan-l2"])
+def test_a_step_of_two_fakes_a_real(name: str, kittens: Pack) -> None:
+    """Whoever is told to wait by the margin rule computes his turn all the same."""
+    state = helpers.state(helpers.recipe(name), kittens)
+    g, d, g_first, d_first = passes(state)
+    of_g, of_d, spared = TWICE
+    expected = of_g * g + of_d * d - 2 * g_first - spared * d_first
+    for _ in range(3):
+        assert step(state) == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("name", ["wgan", "wgan-gp", "cat-gan"])
 def test_a_further_move_of_the_critic(name: str, kittens: Pack) -> None:
     costs = []
     for moves in ("1", "3"):
