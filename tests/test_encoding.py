@@ -14,9 +14,10 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import purrtrait
-from purrtrait import critics, encoding, judging, reconstructing
+from purrtrait import critics, encoding, judging, reconstructing, screening
 from purrtrait.commands.encode import encode
 from purrtrait.commands.reconstruct import reconstruct
+from purrtrait.commands.screen import screen
 from purrtrait.datasets.pack import Pack
 from purrtrait.evaluation.features import extract
 from purrtrait.evaluation.frechet import frechet
@@ -249,3 +250,29 @@ def test_what_a_vae_draws_is_a_bundle_like_any_other(runs: dict[str, Path]) -> N
             bundle.build(bundle.describe(runs[name] / "bundle")["stages"][0]["drawer"]), Generator
         )
         assert purrtrait.sample(runs[name] / "bundle", 3).shape == (3, 16, 16, 3)
+
+
+def test_pictures_are_screened_by_how_badly_they_are_redrawn(
+    runs: dict[str, Path], kittens: Pack
+) -> None:
+    """The root of the mean squared difference over the median, whatever the block it came in."""
+    pair = encoding.opened(runs["vae"], "cpu")
+    order, odd = screening.screen_by(pair, kittens)
+    off = (pair.redraw(kittens.images).astype(float) - kittens.images) / 255
+    apart = np.sqrt(np.square(off).mean((1, 2, 3)))
+    assert sorted(order) == list(range(len(kittens.images)))
+    assert np.allclose(odd, apart[order] / np.median(apart), rtol=1e-5)
+    assert (np.diff(odd) <= 0).all()
+
+
+def test_screen_by_a_run(runs: dict[str, Path], kittens: Pack, grey_kittens: Pack) -> None:
+    words = ("--redrawn-by", runs["vae"], "--count", 3, "--out", "odd", "--json")
+    said = json.loads(called(screen, kittens.path, *words).stdout)
+    with Path(said["table"]).open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    order, _ = screening.screen_by(encoding.opened(runs["vae"], "cpu"), kittens)
+    assert [row["photo"] for row in rows] == [kittens.manifest.photos[row] for row in order]
+    with pytest.raises(ValueError, match="expected a run that was trained on such pictures"):
+        called(screen, grey_kittens.path, "--redrawn-by", runs["vae"])
+    with pytest.raises(ValueError, match="no encoder"):
+        called(screen, kittens.path, "--redrawn-by", runs["dcgan"])

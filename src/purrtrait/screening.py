@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from purrtrait import judging
+from purrtrait import encoding, judging
 from purrtrait.datasets.pack import Pack
 from purrtrait.evaluation import features
 from purrtrait.evaluation.oddity import oddity
@@ -17,6 +17,7 @@ from purrtrait.images import sheet
 
 SMALLEST = 64  # pixels: pictures are drawn at least as large
 COLUMNS = 8
+AT_ONCE = 256  # pictures that are redrawn
 
 
 def screen(
@@ -29,6 +30,33 @@ def screen(
     told = heard(report, f"features of {pack.path.name}")
     seen = features.of_pack(judging.extractor(extractor_name), pack, everything, told)
     odd = oddity(seen).numpy()
+    order = np.argsort(-odd, kind="stable")
+    return order, odd[order]
+
+
+def screen_by(
+    pair: encoding.Pair, pack: Pack, report: Report = silent
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same, by how badly a pair of encoder and decoder redraws each picture.
+
+    That is the root of the mean squared difference, over the median of all. An autoencoder that saw
+    few pictures of a kind redraws them badly (Japkowicz et al. 1995, IJCAI). ValueError unless the
+    pair draws pictures such as the pack's.
+    """
+    _, *shape = pack.images.shape
+    if shape != [pair.size, pair.size, pair.channels]:
+        raise ValueError(
+            f"{pair.name} redraws pictures of {pair.size} px with {pair.channels} channels, those "
+            f"of {pack.path} have {pack.size} px and {pack.channels}; expected a run that was "
+            "trained on such pictures"
+        )
+    told, apart = heard(report, f"pictures of {pack.path.name} redrawn"), np.zeros(len(pack.images))
+    for start in range(0, len(apart), AT_ONCE):
+        some = np.asarray(pack.images[start : start + AT_ONCE])
+        off = (pair.redraw(some).astype(np.float32) - some) / 255
+        apart[start : start + AT_ONCE] = np.sqrt(np.square(off).mean((1, 2, 3)))
+        told(min(start + AT_ONCE, len(apart)), len(apart))
+    odd = apart / max(float(np.median(apart)), 1e-12)
     order = np.argsort(-odd, kind="stable")
     return order, odd[order]
 
