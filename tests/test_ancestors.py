@@ -158,7 +158,10 @@ def expect_command(words: list[str]) -> None:
     if name == "train" and words:
         options.find(words[0])
     if words:
-        command.make_context(name, [*words, *(data if name == "train" else [])])
+        # Below its group: a command remembers its help options from the first time it is read.
+        group = cli.main.make_context("purrtrait", [], resilient_parsing=True)
+        asked = [*words, *(data if name == "train" else [])]
+        command.make_context(name, asked, parent=group)
     if "--set" in words:
         recipes = [options.find(words[0]).name] if name == "train" else []
         expect_settings(words, recipes)

@@ -14,7 +14,8 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import purrtrait
-from purrtrait import critics, encoding, judging, reconstructing, screening
+from purrtrait import encoding, judging, reconstructing, screening
+from purrtrait.assemble import restored
 from purrtrait.commands.encode import encode
 from purrtrait.commands.reconstruct import reconstruct
 from purrtrait.commands.screen import screen
@@ -121,7 +122,7 @@ def test_what_finds_latents_is_found(
     assert encoding.encoder(runs["vae"] / "bundle", drawer) is None
     for size, found in ((6, True), (5, False)):  # the model's latents have 6 numbers
         coder = Means(size)
-        monkeypatch.setattr(critics, "players", lambda found, device, one=coder: {"coder": one})
+        monkeypatch.setattr(restored, "players", lambda found, device, one=coder: {"coder": one})
         assert (encoding.encoder(places["vae"], drawer) is coder) == found
 
 
@@ -225,6 +226,8 @@ def test_likeness_is_what_it_says(runs: dict[str, Path], kittens: Pack) -> None:
         sets = (extract(known, originals), extract(known, drawn))
         assert found["frechet"] == pytest.approx(frechet(*sets)["frechet"])
     assert reconstructing.compared(pairs, originals[:1], known) == {}
+    plain = np.full_like(originals, 255)
+    assert reconstructing.compared(pairs[:1], plain, known)[pairs[0].name]["sharpness"] > 1
 
 
 def test_a_run_stands_on_the_sheet_once(runs: dict[str, Path], kittens: Pack) -> None:

@@ -153,3 +153,15 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
             raise AssertionError
     with pytest.raises(ValueError, match="cannot be made"), shelf.placing(Path("file/below")):
         raise AssertionError
+
+
+def test_a_bundle_has_no_checkpoints() -> None:
+    for path in (Path("kittens"), shelf.shipped()["kittens"]):
+        for look in (wrapping.best_checkpoint, wrapping.checkpoint_folder):
+            with pytest.raises(ValueError, match=r"is a bundle.*expected a run, or a checkpoint"):
+                look(path)
+
+
+def test_a_name_that_no_file_can_have_is_refused() -> None:
+    with pytest.raises(ValueError, match="can be no path"):
+        shelf.found(Path("x" * 300))

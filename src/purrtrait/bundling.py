@@ -42,7 +42,10 @@ Draw 64 portraits with `purrtrait sample . --count 64 --out portraits`, or in Py
 
 What comes out looks like the training pictures and shares their biases and their terms of use.
 """
-JUDGED = "{samples:,} samples against {reference:,} held-out pictures, as {extractor} sees them"
+JUDGED = (
+    "{samples:,} samples against {reference:,} held-out pictures of the pack {pack}, as "
+    "{extractor} sees them"
+)
 ROUNDED = (
     "in half precision: in {count} portraits, no pixel is further than {largest} of 255 from what "
     "the full weights draw, and the mean difference is {mean:.2g}; scores are of the full weights"
@@ -125,6 +128,7 @@ def _scores(judgement: Judgement | None) -> dict[str, str]:
         "scores": JUDGED.format(
             samples=judgement.samples,
             reference=judgement.reference,
+            pack=judgement.pack[:12],
             extractor=judgement.extractor,
         ),
         **{name: _score(name, score) for name, score in shown.items()},

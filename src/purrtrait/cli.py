@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from purrtrait.trainer import Outcome
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 100}
+PRECISIONS = click.Choice(["auto", "full", "mixed"])
 INTERRUPTED = 128  # exit code of a process that a signal ended, plus the signal's number
 
 
@@ -64,6 +65,12 @@ def main() -> None:
 @click.option("--seed", type=int, help="By default drawn from 1 to 10,000, and printed.")
 @budget_option
 @device_option
+@click.option(
+    "--precision",
+    type=PRECISIONS,
+    default="auto",
+    help="Of the networks: full is float32, mixed bfloat16; auto is mixed on CUDA devices.",
+)
 @threads_option
 @set_option
 @click.option(
@@ -75,6 +82,9 @@ def main() -> None:
 @click.option("--log-every", default=50, help="Steps between lines of the log.")
 @click.option("--preview-every", default=0, help="Pictures between previews; 0: forty in all.")
 @click.option("--previews", default=64, help="Portraits in a preview; 0: none.")
+@click.option(
+    "--denoise", metavar="RUN", help="Previews show portraits cleaned by its denoiser too."
+)
 @click.option("--extra-images", default=0, help="Single portraits beside each preview.")
 @click.option("--checkpoint-every", default=0, help="Pictures between checkpoints; 0: ten in all.")
 @click.option("--keep", default=3, help="How many checkpoints stay, beside the best.")
@@ -108,6 +118,7 @@ def train(recipe: str, data: str, as_json: bool, **asked: Any) -> None:
         minutes=budget.minutes,
         tflop=budget.tflop,
         device=asked["device"] or "auto",
+        precision=asked["precision"],
         threads=asked["threads"],
         settings=arguments.settings(asked["settings"]),
         upkeep={
@@ -129,6 +140,7 @@ def train(recipe: str, data: str, as_json: bool, **asked: Any) -> None:
         players=arguments.names(asked["players"]),
         stages=arguments.names(asked["stages"]),
         first=asked["first"],
+        denoise=asked["denoise"],
         watch=bars.watch,
     )
     bars.close()
@@ -140,9 +152,11 @@ def train(recipe: str, data: str, as_json: bool, **asked: Any) -> None:
 @click.option("--data", help="Where the pack lies now, if it was moved.")
 @budget_option
 @device_option
+@click.option("--precision", type=PRECISIONS, help="By default that with which the run began.")
 @threads_option
 @set_option
 @click.option("--stages", default="", help="Train only these stages, such as base,refine-22.")
+@click.option("--denoise", metavar="RUN", help="As in train; '' ends it.")
 @click.option("--again", default="", help="Begin these stages anew; the old ones are set aside.")
 @json_option
 def resume(run: str, data: str | None, as_json: bool, **asked: Any) -> None:
@@ -163,10 +177,12 @@ def resume(run: str, data: str | None, as_json: bool, **asked: Any) -> None:
         minutes=budget.minutes,
         tflop=budget.tflop,
         device=asked["device"],
+        precision=asked["precision"],
         threads=asked["threads"],
         settings=arguments.settings(asked["settings"]),
         stages=arguments.names(asked["stages"]),
         again=arguments.names(asked["again"]),
+        denoise=asked["denoise"],
         watch=bars.watch,
     )
     bars.close()

@@ -6,58 +6,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from torch import nn
 
-from purrtrait import config
-from purrtrait.assemble import build
-from purrtrait.model import Model
+from purrtrait.assemble.restored import players
 from purrtrait.sampling import bundle
 from purrtrait.training import checkpoint
 from purrtrait.training import run as runs
 from purrtrait.training.checkpoint import Checkpoint
 from purrtrait.training.run import Run
-from purrtrait.training.state import load
-from purrtrait.types import Critic, Retoucher
+from purrtrait.types import Critic
 
 
 def critic(found: Checkpoint, device: torch.device) -> Critic | None:
     """The critic of a checkpoint as it was then, in evaluation mode; None if its stage has none."""
     critic = players(found, device).get("critic")
     return critic if isinstance(critic, Critic) else None
-
-
-def players(found: Checkpoint, device: torch.device) -> dict[str, nn.Module]:
-    """The players of a checkpoint as they were then, in evaluation mode."""
-    said = bundle.describe(found.path)
-    recipe = config.loads(str(found.facts["recipe"]))
-    stage = next(stage for stage in recipe.stages if stage.name == found.stage)
-    shape = build.Shape(int(said["size"]), int(said["channels"]))
-    objective = build.stage(stage, shape, 0, device).objective.eval().requires_grad_(False)
-    weights = found.training()
-    for name, player in objective.players().items():
-        load(player, checkpoint.under(weights, f"player/{name}/"))
-    return dict(objective.players())
-
-
-def denoisers(path: Path, model: Model) -> list[Retoucher]:
-    """The networks of a denoiser's run, in their order; ValueError unless they fit the model."""
-    last = runs.open_run(path).latest()
-    made = list(players(last, model.device).values()) if last else []
-    found = [player for player in made if isinstance(player, Retoucher)]
-    if last is None or not found or len(found) < len(made):
-        raise ValueError(
-            f"{path} is no run of a denoiser; train one with `purrtrait train denoiser`, and name "
-            "its folder"
-        )
-    said, shown = bundle.describe(last.path), model.about
-    for word in ("size", "channels"):
-        if said[word] != shown[word]:
-            raise ValueError(
-                f"the denoiser {path} cleans pictures of {said['size']} px with {said['channels']} "
-                f"channels, but portraits of {shown['size']} px with {shown['channels']} are "
-                "drawn; train one for those (--set pixels=...)"
-            )
-    return found
 
 
 def critics(folder: Path, count: int, device: torch.device) -> list[Critic | None]:

@@ -13,7 +13,8 @@ from typing import TypeAlias
 import numpy as np
 import torch
 
-from purrtrait import critics, model, wrapping
+from purrtrait import model, wrapping
+from purrtrait.assemble import restored
 from purrtrait.datasets import manifest
 from purrtrait.datasets.folder import parse_folder
 from purrtrait.datasets.pack import HELD_OUT, Pack
@@ -95,7 +96,7 @@ def encoder(folder: Path, drawer: Model) -> Encode | None:
     """What finds latents in the checkpoint that a model is from; None where nothing does."""
     if not (folder / checkpoint.FACTS).is_file():
         return None
-    for player in critics.players(checkpoint.read(folder), drawer.device).values():
+    for player in restored.players(checkpoint.read(folder), drawer.device).values():
         match player:
             case Coder(latent_size=drawer.sampler.latent_size):
                 return player

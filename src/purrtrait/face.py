@@ -22,6 +22,7 @@ from purrtrait.datasets import manifest
 from purrtrait.datasets.pack import Pack
 from purrtrait.evaluation.judgement import Judgement
 from purrtrait.evaluation.reference import Report, silent
+from purrtrait.files import absolute
 from purrtrait.model import Model, PathLike, load
 from purrtrait.preparing import prepare
 from purrtrait.trainer import Outcome, Watch
@@ -53,6 +54,7 @@ def train(
     minutes: float = float("inf"),
     tflop: float | None = None,
     device: str = "auto",
+    precision: str = "auto",
     threads: int | None = None,
     settings: Mapping[str, str] | None = None,
     upkeep: Mapping[str, Any] | None = None,
@@ -60,17 +62,20 @@ def train(
     players: Sequence[str] = (),
     stages: Sequence[str] = (),
     first: str | None = None,
+    denoise: PathLike | None = None,
     watch: Watch = _unwatched,
 ) -> Outcome:
     """Train a recipe on a pack, in a new folder runs/NAME-JJ.
 
     ``settings`` override options of the recipe, as texts; ``budget`` is in images, or ``tflop`` in
     counted arithmetic, for which it sees as many images as that pays for; ``minutes`` only stops
-    (the mathematics does not look at the clock on the wall). ``start_from`` is a run or checkpoint
-    whose ``players`` (all by default) hand their weights on. Of a recipe with several stages, only
-    the ``stages`` that are named are trained, or those from ``first`` on; stages before them are
-    taken over from ``start_from``. ``watch`` is told after each step.
-    ValueError says what is wrong before anything is made.
+    (the mathematics does not look at the clock on the wall). ``precision`` is full (float32), mixed
+    (networks compute in bfloat16) or auto: mixed where a CUDA device does that, else full.
+    ``start_from`` is a run or checkpoint whose ``players`` (all by default) hand their weights on.
+    Of a recipe with several stages, only the ``stages`` that are named are trained, or those from
+    ``first`` on; stages before them are taken over from ``start_from``. Previews also show what the
+    denoiser of the run ``denoise`` makes of them. ``watch`` is told after each step. ValueError
+    says what is wrong before anything is made.
     """
     chosen, _ = options.override(options.find(recipe), settings or {})
     images = _images(chosen, Path(_pack_folder(data)), budget, tflop)
@@ -85,10 +90,11 @@ def train(
         threads or machine.threads(),
         _upkeep(upkeep).model_dump(),
         start_from=str(start_from or ""),
+        precision=precision,
+        denoise=absolute(denoise),
     )
-    plan = Plan(_chosen(chosen, stages, first))
+    stop, plan = Stop(seconds=minutes * 60), Plan(_chosen(chosen, stages, first))
     source = _source(start_from, players, chosen, request, plan)
-    stop = Stop(seconds=minutes * 60)
     return _wrapped(trainer.begin(chosen, request, root, named, stop, watch, source, plan))
 
 
@@ -100,10 +106,12 @@ def resume(
     minutes: float = float("inf"),
     tflop: float | None = None,
     device: str | None = None,
+    precision: str | None = None,
     threads: int | None = None,
     settings: Mapping[str, str] | None = None,
     stages: Sequence[str] = (),
     again: Sequence[str] = (),
+    denoise: PathLike | None = None,
     watch: Watch = _unwatched,
 ) -> Outcome:
     """Train a run on from its last whole checkpoint, with all that was asked for at its beginning.
@@ -111,7 +119,7 @@ def resume(
     Without changes it ends in the bits of a run that was never interrupted. ``settings`` override
     options of the recipe from here on: the run then leaves its recorded path, which its log says.
     Only the ``stages`` that are named are trained, if any are; those of ``again`` begin anew, and
-    so does every stage that stands on one that has changed.
+    so does every stage that stands on one that has changed. An empty ``denoise`` ends cleaning.
     """
     there = runs.open_run(Path(run))
     recipe = config.read(there.path / runs.RECIPE)
@@ -127,6 +135,8 @@ def resume(
         data=folder,
         device=device or known.device,
         threads=threads or known.threads,
+        precision=precision or known.precision,
+        denoise=known.denoise if denoise is None else absolute(denoise),
     )
     last = there.latest()
     if last is None and there.found():
@@ -144,8 +154,7 @@ def resume(
         kept = mine and stage.name not in again and not checkpoint.moved(mine, found)
         if done and mine and kept:
             _expect_fit(stage, request, mine, tuple(stage.players))
-    stop = Stop(seconds=minutes * 60)
-    plan = Plan(tuple(stages), tuple(again))
+    stop, plan = Stop(seconds=minutes * 60), Plan(tuple(stages), tuple(again))
     return _wrapped(trainer.go_on(there, changed, done, request, stop, watch, plan))
 
 

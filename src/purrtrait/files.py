@@ -1,4 +1,4 @@
-"""Writes files that appear whole or not at all."""
+"""Files: written whole or not at all, and named from the root of the disk."""
 
 from __future__ import annotations
 
@@ -18,3 +18,8 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def absolute(path: str | os.PathLike[str] | None) -> str:
+    """The absolute path of a file or folder; empty where none is named."""
+    return str(Path(path).resolve()) if path else ""

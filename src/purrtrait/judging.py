@@ -140,7 +140,11 @@ def _moment(folder: Path) -> Mapping[str, Any]:
     if not (folder / checkpoint.FACTS).is_file():
         return {}
     found = checkpoint.read(folder)
-    return {"checkpoint": folder.name, "images_seen": found.images_seen}
+    return {
+        "checkpoint": folder.name,
+        "images_seen": found.images_seen,
+        "weights": found.facts["sha256"][bundle.MODEL],
+    }
 
 
 def drawn(drawer: model.Model, count: int, seed: int, report: Report = silent) -> np.ndarray:

@@ -39,7 +39,10 @@ def folder() -> Path:
 
 def found(path: Path) -> Path:
     """What a path or the name of a bundle means: a path that exists, else the bundle."""
-    return path if path.exists() else known().get(str(path), path)
+    try:
+        return path if path.exists() else known().get(str(path), path)
+    except OSError as error:
+        raise ValueError(f"{path} can be no path ({error.strerror})") from None
 
 
 def hint(path: Path) -> str:

@@ -12,15 +12,15 @@ import numpy as np
 import torch
 
 from purrtrait import config, shelf, wrapping
+from purrtrait.assemble import restored
+from purrtrait.assemble.restored import NO_DENOISER, Denoiser
 from purrtrait.datasets import manifest
 from purrtrait.datasets.pack import Pack
 from purrtrait.images import sheet
-from purrtrait.images.resize import to_images, to_uint8
 from purrtrait.model import Model
 from purrtrait.sampling import bundle
 from purrtrait.training import checkpoint
 from purrtrait.training import run as runs
-from purrtrait.types import Retoucher
 
 COLUMNS = 8  # portraits in a strip of one temperature
 
@@ -84,23 +84,29 @@ def draw(
     return made
 
 
+def denoiser(run: str | None, model: Model) -> Denoiser:
+    """The denoiser of a run, if one is named; ValueError unless it cleans what the model draws."""
+    if not run:
+        return NO_DENOISER
+    size, channels = int(model.about["size"]), int(model.about["channels"])
+    return restored.denoiser(Path(run), [size], channels, model.device)
+
+
 def cleaned(
     model: Model,
     out: Path,
     count: int,
-    cleaners: Sequence[Retoucher],
+    denoiser: Denoiser,
     seed: int,
     temperature: float = 1.0,
     truncation: float = math.inf,
 ) -> dict[str, Path]:
     """Write grids of the same portraits, cleaned once, and again by each further network."""
     portraits = model.sample(count, seed=seed, temperature=temperature, truncation=truncation)
-    images = to_images(portraits).to(model.device)
     made: dict[str, Path] = {}
-    for number, cleaner in enumerate(cleaners, 1):
-        images = cleaner(images)
+    for number, clean in enumerate(denoiser.cleaned(portraits), 1):
         made[f"cleaned {number}"] = out / f"grid-cleaned-{number}.png"
-        sheet.write_png(made[f"cleaned {number}"], sheet.grid(to_uint8(images)))
+        sheet.write_png(made[f"cleaned {number}"], sheet.grid(clean))
     return made
 
 

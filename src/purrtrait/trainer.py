@@ -15,8 +15,9 @@ from torch import nn
 
 from purrtrait import config, machine
 from purrtrait.assemble import build, memory, pyramid
-from purrtrait.assemble.place import Place, Request
+from purrtrait.assemble.place import Place, Request, expect_precise
 from purrtrait.assemble.plan import WHOLE, Plan, Source, expect_ground
+from purrtrait.assemble.restored import denoiser_of
 from purrtrait.assemble.stages import session
 from purrtrait.config import Recipe, Stage
 from purrtrait.datasets.batches import expect_shared
@@ -56,16 +57,19 @@ def begin(
 ) -> Outcome:
     """Train from the start, in a new folder ``root/name-JJ``."""
     device, pack = machine.device(request.device), Pack.open(Path(request.data))
+    expect_precise(recipe, request, device)
     pack.verify()
     with cluster.joined(device) as share:
         needed = rehearse(recipe, pack, share)
+        here, shape = cluster.local_device(device), build.Shape(pack.size, pack.channels)
+        denoiser = denoiser_of(request.denoise, recipe, shape, here)
         adopted = [found.stage for found in source.earlier] if source else []
         expect_ground(recipe, pack, plan, adopted)
         seed = int(str(cluster.agree(request.seed)))
         request = replace(request, pack=pack.content_hash, seed=seed)
         made = "" if share.rank else str(runs.create(root, name).path)
         run = Run(Path(str(cluster.agree(made))))
-        place = Place(run, recipe, request, pack, share, cluster.local_device(device), needed)
+        place = Place(run, recipe, request, pack, share, here, needed, denoiser)
         if not share.rank:
             run.describe(config.dump(recipe), asdict(request))
             for number, earlier in enumerate(source.earlier if source else ()):
@@ -89,6 +93,7 @@ def go_on(
     others than those that are there by now begin anew, and so do those of the plan that shall.
     """
     device, pack = machine.device(request.device), Pack.open(Path(request.data))
+    expect_precise(recipe, request, device)
     if pack.content_hash != request.pack:
         raise ValueError(
             f"{request.data} is not the pack that {run.path} was trained on (content "
@@ -98,8 +103,10 @@ def go_on(
     pack.verify()
     with cluster.joined(device) as share:
         needed = rehearse(recipe, pack, share)
+        here, shape = cluster.local_device(device), build.Shape(pack.size, pack.channels)
+        denoiser = denoiser_of(request.denoise, recipe, shape, here)
         expect_ground(recipe, pack, plan, run.latest_of_each())
-        place = Place(run, recipe, request, pack, share, cluster.local_device(device), needed)
+        place = Place(run, recipe, request, pack, share, here, needed, denoiser)
         return _train(place, stop, watch, None, changed, plan)
 
 
@@ -263,10 +270,11 @@ def _introduce(place: Place, playing: Session, last: Checkpoint | None) -> None:
         playing.budget,
     )
     log.info(
-        "seed %d, data %s, device %s, threads %d, processes %d",
+        "seed %d, data %s, device %s, precision %s, threads %d, processes %d",
         request.seed,
         request.data,
         place.device,
+        place.precision,
         request.threads,
         place.share.ranks,
     )
@@ -278,8 +286,13 @@ def _introduce(place: Place, playing: Session, last: Checkpoint | None) -> None:
             "batch=...), width (--set width=...) or size helps",
             free / 1e9,
         )
-    known = last.facts if last else {}
-    for name, here in (("threads", request.threads), ("ranks", place.share.ranks)):
+    known = {"precision": "full", **last.facts} if last else {}
+    here_now = {
+        "threads": request.threads,
+        "ranks": place.share.ranks,
+        "precision": place.precision,
+    }
+    for name, here in here_now.items():
         if known.get(name, here) != here:
             log.warning("%s: %s, before %s; the last bits may differ", name, here, known[name])
     log.debug(

@@ -44,6 +44,7 @@ def checkpoint_folder(path: Path) -> Path:
     """The checkpoint that a path means: itself, or the last whole one of a run."""
     if (path / checkpoint.FACTS).is_file():
         return path
+    _expect_no_bundle(path)
     run = runs.open_run(path)
     last = run.latest()
     if last is None:
@@ -55,6 +56,7 @@ def checkpoint_folder(path: Path) -> Path:
 
 def best_checkpoint(path: Path) -> Path:
     """The checkpoint of a run that has the best score; ValueError where none was scored."""
+    _expect_no_bundle(path)
     best = runs.open_run(path).best()
     if best is None:
         raise ValueError(
@@ -63,6 +65,16 @@ def best_checkpoint(path: Path) -> Path:
             "holds out enough pictures"
         )
     return best.path
+
+
+def _expect_no_bundle(path: Path) -> None:
+    """ValueError where a bundle, or the name of one, stands for what only a run has."""
+    place = shelf.found(path)
+    if (place / bundle.DESCRIPTION).is_file() and not (place / runs.REQUEST).is_file():
+        raise ValueError(
+            f"{path} is a bundle, which has its weights and nothing else; expected a run, or "
+            "a checkpoint of one"
+        )
 
 
 def sampler_folder(path: Path) -> Path:
@@ -155,7 +167,9 @@ def judged(run: Run) -> Judgement | None:
 def judgement_of(found: Checkpoint) -> Judgement | None:
     """What the last evaluation of a checkpoint's run said, if it was of this checkpoint."""
     judgement = judged(Run(found.path.resolve().parent.parent))
-    mine = judgement is not None and judgement.origin.get("checkpoint") == found.path.name
+    # A stage that is trained again gives its checkpoints the same names.
+    weights = found.facts["sha256"].get(bundle.MODEL)
+    mine = judgement is not None and judgement.origin.get("weights") == weights
     return judgement if mine else None
 
 
@@ -183,6 +197,8 @@ def command(run: Run) -> str:
     asked = run.request()
     words = ["purrtrait", "train", str(run.path / runs.RECIPE), "--data", asked["data"]]
     words += ["--seed", asked["seed"], "--threads", asked["threads"], "--device", asked["device"]]
+    words += ["--precision", asked.get("precision", "full")]
+    words += ["--denoise", asked["denoise"]] * bool(asked.get("denoise"))
     words += ["--name", run.path.name.rpartition("-")[0]]
     words += ["--start-from", asked["start_from"]] * bool(asked["start_from"])
     own = [name for name, found in run.latest_of_each().items() if not found.adopted]

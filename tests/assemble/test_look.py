@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,15 @@ import helpers
 from purrtrait.assemble import build, pyramid
 from purrtrait.assemble.look import PROBES, Look, Validity
 from purrtrait.assemble.place import Place, Request
+from purrtrait.assemble.restored import Denoiser
 from purrtrait.assemble.scoring import Refinements
 from purrtrait.config import Recipe
 from purrtrait.datasets.pack import Pack
 from purrtrait.evaluation.ranking import ranked
+from purrtrait.images import sheet
+from purrtrait.images.resize import to_images, to_uint8
 from purrtrait.training.run import Run
-from purrtrait.types import Batch, Critic, Draw, Generator, Images, Latents, Share
+from purrtrait.types import Batch, Critic, Draw, Generator, Images, Latents, Retoucher, Share
 
 CPU = torch.device("cpu")
 
@@ -139,3 +143,18 @@ def test_a_critic_that_judges_details_judges_portraits_alike(kittens: Pack) -> N
     coarse, detail = torch.rand(3, 3, 16, 16), torch.rand(3, 3, 16, 16) - 0.5
     alone = ranked(critic, coarse + detail).verdicts
     assert torch.allclose(alone, critic(detail, coarse), atol=1e-5)
+
+
+def test_previews_are_shown_cleaned_too(kittens: Pack) -> None:
+    cleaner = look(helpers.recipe("denoiser"), kittens).built.objective.eval().requires_grad_(False)
+    networks = [player for player in cleaner.players().values() if isinstance(player, Retoucher)]
+    seen = look(helpers.recipe("dcgan"), kittens)
+    place = replace(seen.place, denoiser=Denoiser(16, networks))
+    preview = replace(seen, place=place).preview(4)()
+    assert set(preview.sheets) == {"best", "worst", "cleaned-1", "cleaned-2"}
+    images = to_images(preview.portraits)
+    for number, network in enumerate(networks, 1):
+        images = network(images)
+        assert (preview.sheets[f"cleaned-{number}"] == sheet.grid(to_uint8(images))).all()
+    other = replace(seen.place, denoiser=Denoiser(8, networks))
+    assert set(replace(seen, place=other).preview(4)().sheets) == {"best", "worst"}

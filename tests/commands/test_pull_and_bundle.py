@@ -150,19 +150,21 @@ def test_the_card_has_the_scores_of_this_checkpoint_only(own: Path, call: Call) 
     last = Run(own).latest()
     assert last
     scores = {"frechet": Score(193.77, 2.73, 28.55), "recall": Score(0.5)}
-    judgement = Judgement(
-        "own", "hash", "colours", 1000, 500, scores, origin={"checkpoint": last.path.name}
-    )
+    weights = {"weights": last.facts["sha256"]["model.safetensors"]}
+    judgement = Judgement("own", "hash", "colours", 1000, 500, scores, origin=weights)
     (own / "scores.json").write_text(judgement.to_json(), encoding="utf-8")
     call("bundle", own, "--out", "judged")
     card = Path("judged/README.md").read_text("utf-8")
     for row in (
-        "| scores | 1,000 samples against 500 held-out pictures, as colours sees them |",
+        "| scores | 1,000 samples against 500 held-out pictures of the pack hash, as colours sees "
+        "them |",
         "| frechet | 194 ± 2.73 (lower is better; real pictures get 28.6) |",
         "| recall | 0.5 (higher is better) |",
     ):
         assert row in card
-    other = Judgement("own", "hash", "colours", 1000, 500, scores, origin={"checkpoint": "older"})
+    # Of the same name, in a stage that has been trained anew since.
+    older = {"checkpoint": last.path.name, "weights": "others"}
+    other = Judgement("own", "hash", "colours", 1000, 500, scores, origin=older)
     (own / "scores.json").write_text(other.to_json(), encoding="utf-8")
     assert wrapping.judgement_of(last) is None
     call("bundle", own / "checkpoints" / last.path.name, "--out", "unjudged")

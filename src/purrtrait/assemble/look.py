@@ -104,9 +104,18 @@ class Look:
             sheets, scores = self._ranked(portraits)
             sheets |= {"panels": sheet.panel(panel)} if panel else {}
             pixels = to_uint8(portraits)
+            sheets |= self._cleaned(pixels)
             return Preview(sheet.grid(pixels), pixels, sheets, scores)
 
         return look
+
+    def _cleaned(self, portraits: np.ndarray) -> dict[str, np.ndarray]:
+        """The portraits as each network of the denoiser leaves them, where it is for their size."""
+        denoiser = self.place.denoiser
+        if denoiser.size != self.built.level.size:
+            return {}
+        cleaned = enumerate(denoiser.cleaned(portraits), 1)
+        return {f"cleaned-{number}": sheet.grid(pixels) for number, pixels in cleaned}
 
     def _ranked(self, portraits: Images) -> tuple[dict[str, np.ndarray], dict[str, float]]:
         """The better and the worse half as the critic judges, and where probes would stand."""

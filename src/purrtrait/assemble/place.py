@@ -8,9 +8,11 @@ from typing import Any
 
 import torch
 
-from purrtrait.assemble import build
+from purrtrait.assemble import build, options
+from purrtrait.assemble.restored import NO_DENOISER, Denoiser
 from purrtrait.config import Recipe
 from purrtrait.datasets.pack import Pack
+from purrtrait.training import precision
 from purrtrait.training.run import Run
 from purrtrait.types import Share
 
@@ -20,7 +22,8 @@ class Request:
     """What is asked for beside the recipe, kept in the run folder.
 
     ``data`` is the pack's folder and ``pack`` its content hash; ``start_from`` says whose weights
-    the training began with, if it was not its own.
+    the training began with, if it was not its own. ``precision`` is auto, full or mixed; runs that
+    say nothing of it are full. ``denoise`` is the run whose denoiser cleans portraits in previews.
     """
 
     data: str
@@ -30,6 +33,8 @@ class Request:
     upkeep: Mapping[str, Any] = field(default_factory=dict)
     pack: str = ""
     start_from: str = ""
+    precision: str = "full"
+    denoise: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,8 +48,22 @@ class Place:
     share: Share
     device: torch.device
     memory_bytes: int = 0  # that training needs, as rehearsed
+    denoiser: Denoiser = NO_DENOISER
+
+    @property
+    def precision(self) -> str:
+        """The name of the precision in which players compute here: full or mixed."""
+        return precision.chosen(self.request.precision, self.device)
 
     @property
     def shape(self) -> build.Shape:
         """Size and channels of the pack's pictures."""
         return build.Shape(self.pack.size, self.pack.channels)
+
+
+def expect_precise(recipe: Recipe, request: Request, device: torch.device) -> None:
+    """ValueError unless the precision is known, and right on the device for what a recipe pays."""
+    name = precision.chosen(request.precision, device)
+    paid = {one.value for one in options.listed(recipe) if one.path[-1] == "penalty"}
+    if paid - {"none"}:
+        precision.expect_sound(name, device)

@@ -22,6 +22,7 @@ from purrtrait.objectives.validate import score as validity
 from purrtrait.sampling import bundle
 from purrtrait.training import checkpoint
 from purrtrait.training.checkpoint import Checkpoint
+from purrtrait.training.precision import PRECISIONS
 from purrtrait.training.session import Cadence, Session
 from purrtrait.training.spent import Spent
 from purrtrait.training.state import State, load
@@ -53,7 +54,14 @@ def session(
     def batch(now: Progress) -> Batch:
         return built.level.cut(feed.portraits(now), below, feed.draw(now))
 
-    state = State(built.objective, built.paces, batch, stage.half_life_images, len(feed))
+    state = State(
+        built.objective,
+        built.paces,
+        batch,
+        stage.half_life_images,
+        len(feed),
+        PRECISIONS[place.precision],
+    )
     if last:
         _go_on(state, last)
     else:
@@ -209,4 +217,5 @@ def _facts(place: Place, number: int) -> dict[str, Any]:
         "threads": place.request.threads,
         "ranks": place.share.ranks,
         "device": str(place.device),
+        "precision": place.precision,
     }

@@ -129,19 +129,17 @@ def _plain(
     path: Path, folder: Path, out: Path | None, asked: Mapping[str, Any]
 ) -> Mapping[str, object]:
     """Single portraits and their grid, and a strip for each temperature."""
-    from purrtrait import critics, machine, studio
+    from purrtrait import machine, studio
 
     rows = arguments.temperatures(asked["temperatures"])
     where = machine.device(asked["device"] or "auto")
     model = studio.opened(folder, where, MEMBERS.get(asked["generator"]), asked["until"])
-    cleaners = critics.denoisers(Path(asked["denoise"]), model) if asked["denoise"] else []
+    denoiser = studio.denoiser(asked["denoise"], model)
     with studio.placed(out, path.resolve().name) as place:
         count, seed = asked["count"], asked["seed"]
         warmth, cut = asked["temperature"], asked["truncation"]
         made = studio.draw(model, place, count, seed, warmth, cut, rows)
-        if cleaners:
-            made |= studio.cleaned(model, place, count, cleaners, seed, warmth, cut)
-        return made
+        return made | studio.cleaned(model, place, count, denoiser, seed, warmth, cut)
 
 
 def _judged(

@@ -36,7 +36,8 @@ def play(state: State, turn: Turn, batch: Batch) -> dict[str, float]:
     share = batch.draw.share
     # Dropout is the one thing that draws from torch's own generator.
     torch.manual_seed(batch.draw.key(f"dropout {share.rank} {' '.join(turn.movers)}") >> 65)
-    terms = turn.loss(batch)
+    with state.precision(state.objective.players().values(), batch.images.device):
+        terms = turn.loss(batch)
     gradients(state.parameters, turn, terms)
     slopes = {m: [p.grad for p in state.parameters[m] if p.grad is not None] for m in turn.movers}
     scores = scalars(terms, turn.movers)

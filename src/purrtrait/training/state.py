@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 
 from purrtrait.training import optimisers
 from purrtrait.training.checkpoint import under
+from purrtrait.training.precision import Precision, full
 from purrtrait.types import Batch, Objective, Progress, Schedule
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class State:
 
     ``batches`` gives the batch at a place on the clock; it is a pure function of that place, so
     that a resumed run needs no saved random state. A round is ``round_images`` real pictures.
+    ``precision`` is that in which the players compute while a turn is played, and at no other time.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class State:
         batches: Callable[[Progress], Batch],
         half_life_images: float,
         round_images: int,
+        precision: Precision = full,
     ) -> None:
         players = objective.players()
         if set(players) != set(paces):
@@ -65,6 +68,7 @@ class State:
         self.batches = batches
         self.half_life_images = half_life_images
         self.round_images = round_images
+        self.precision = precision
         self.parameters = {name: list(player.parameters()) for name, player in players.items()}
         self.optimisers: dict[str, Optimizer] = {
             name: pace.build(self.parameters[name]) for name, pace in paces.items()

@@ -1,0 +1,84 @@
+"""Players of earlier trainings as they were then: among them denoisers, who clean portraits."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from purrtrait import config
+from purrtrait.assemble import build, pyramid
+from purrtrait.config import Recipe
+from purrtrait.images.resize import to_images, to_uint8
+from purrtrait.sampling import bundle
+from purrtrait.training import checkpoint
+from purrtrait.training import run as runs
+from purrtrait.training.checkpoint import Checkpoint
+from purrtrait.training.state import load
+from purrtrait.types import Retoucher
+
+
+def players(found: Checkpoint, device: torch.device) -> dict[str, nn.Module]:
+    """The players of a checkpoint as they were then, in evaluation mode."""
+    said = bundle.describe(found.path)
+    recipe = config.loads(str(found.facts["recipe"]))
+    stage = next(stage for stage in recipe.stages if stage.name == found.stage)
+    shape = build.Shape(int(said["size"]), int(said["channels"]))
+    objective = build.stage(stage, shape, 0, device).objective.eval().requires_grad_(False)
+    weights = found.training()
+    for name, player in objective.players().items():
+        load(player, checkpoint.under(weights, f"player/{name}/"))
+    return dict(objective.players())
+
+
+@dataclass(frozen=True)
+class Denoiser:
+    """Networks that clean pictures of one size, each those of the one before."""
+
+    size: int
+    networks: Sequence[Retoucher]
+    device: torch.device = torch.device("cpu")
+
+    def cleaned(self, portraits: np.ndarray) -> Iterator[np.ndarray]:
+        """Portraits (N, H, W, C) uint8, cleaned once, then again by each further network."""
+        images = to_images(portraits).to(self.device)
+        for network in self.networks:
+            images = network(images)
+            yield to_uint8(images)
+
+
+NO_DENOISER = Denoiser(0, ())
+
+
+def denoiser(path: Path, sizes: Collection[int], channels: int, device: torch.device) -> Denoiser:
+    """The denoiser of a run; ValueError unless it cleans portraits of one of these sizes."""
+    last = runs.open_run(path).latest()
+    made = list(players(last, device).values()) if last else []
+    found = [player for player in made if isinstance(player, Retoucher)]
+    if last is None or not found or len(found) < len(made):
+        raise ValueError(
+            f"{path} is no run of a denoiser; train one with `purrtrait train denoiser`, and name "
+            "its folder"
+        )
+    said = bundle.describe(last.path)
+    if said["size"] not in sizes or said["channels"] != channels:
+        drawn = ", ".join(map(str, sizes)) or "no"
+        raise ValueError(
+            f"the denoiser {path} cleans pictures of {said['size']} px with {said['channels']} "
+            f"channels, but portraits of {drawn} px with {channels} are drawn; train one for those "
+            "(--set pixels=...)"
+        )
+    return Denoiser(said["size"], found, device)
+
+
+def denoiser_of(asked: str, recipe: Recipe, shape: build.Shape, device: torch.device) -> Denoiser:
+    """The denoiser of the run that is asked for, if any; it fits a stage of the recipe."""
+    if not asked:
+        return NO_DENOISER
+    drawing = [n for n in range(len(recipe.stages)) if pyramid.draws(recipe, n)]
+    sizes = {build.level(recipe.stages[number], shape).size: None for number in drawing}
+    return denoiser(Path(asked), sizes, shape.channels, device)
