@@ -32,7 +32,7 @@ def small(folder: Path, seed: int = 0) -> Path:
         "version": "0.1.0",
         "recipe": "small",
         "latent_size": LATENT,
-        "prior": "normal",
+        "prior": "uniform",
         "size": SIZE,
         "channels": 3,
         "stages": [stage],

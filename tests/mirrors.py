@@ -28,8 +28,9 @@ class Request(BaseHTTPRequestHandler):
         for name, value in told.items():
             self.send_header(name, str(value))
         self.end_headers()
-        self.wfile.write(body)
+        # Before it is written: whoever has read it may look at once.
         self.server.sent[self.path].append(len(body))
+        self.wfile.write(body)
 
     def first(self) -> int:
         """The first byte that is wanted."""

@@ -239,6 +239,17 @@ def test_a_folder_with_other_things_is_left_alone(kittens: Pack, tmp_path: Path)
     assert [p.name for p in (tmp_path / "letters").iterdir()] == ["one.txt"]
 
 
+def test_one_number_of_a_schedule_is_set_wherever_there_is_one(kittens: Pack) -> None:
+    both = wanted(
+        kittens, recipes=("torch-gan", "torch-gan-l2", "dcgan"), settings={"lr.usual": "0.5"}
+    )
+    first, second, third = plan.contestants(both).values()
+    for recipe in (first, second):
+        rates = [player.lr.options for player in recipe.stages[0].players.values()]
+        assert [rate["usual"] for rate in rates] == [0.5, 0.5]
+    assert third == options.find("dcgan")
+
+
 def test_settings_reach_whom_they_name(kittens: Pack) -> None:
     settings = {"batch": "16", "dcgan:batch": "4", "input_noise": "0.5", "normalisation": "none"}
     dcgan, portrait = plan.contestants(wanted(kittens, settings=settings)).values()

@@ -18,6 +18,7 @@ from purrtrait.images.resize import to_images
 
 SMALLEST = 64  # pixels: pictures are drawn at least as large
 FEWEST = 2  # pictures that have a spread
+LEAST = 1e-3  # levels of grey: pictures that are less sharp are plain
 AT_ONCE = 256  # pictures whose sharpness is measured
 
 
@@ -60,7 +61,7 @@ def compared(
         features = extract(extractor, drawn, partial(report, "features"))
         found[pair.name] = {
             "squared difference": float(np.square(apart, dtype=np.float64).mean()),
-            "sharpness": _sharpness(drawn) / sharp,
+            "sharpness": _sharpness(drawn) / max(sharp, LEAST),
             "frechet": frechet(own, features)["frechet"],
         }
     return found

@@ -189,6 +189,9 @@ def test_unchecked_must_be_said_and_begins_anew(
         ({"model.safetensors": b""}, "cannot be read as safetensors"),
         ({"sampler.json": b"{}"}, "cannot be read"),
         ({"sampler.json": b'{"schema": 1}'}, "does not describe a sampler"),
+        ({"sampler.json": b'{"schema": 2}'}, r"tigers has schema 2, written by purrtrait \?"),
+        ({"sampler.json": b'{"schema": Infinity}'}, "tigers is neither a bundle nor a checkpoint"),
+        ({"sampler.json": b"[" * 99_999}, "tigers is neither a bundle nor a checkpoint"),
     ],
 )
 def test_what_cannot_be_opened_does_not_appear(
@@ -204,6 +207,67 @@ def test_what_cannot_be_opened_does_not_appear(
     with pytest.raises(ValueError, match=said):
         watch.pull(f"{address}#sha256={digest(content)}")
     assert files(mine) == set()
+
+
+LIES: dict[str, object] = {
+    "latent_size": 7,
+    "prior": "weird",
+    "size": 4096,
+    "channels": 1,
+    "credit": None,
+    "pack": None,
+}
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_what_says_something_else_than_it_draws_does_not_appear(
+    name: str, server: Mirrors, tigers: dict[str, bytes], mine: Path, watch: Watch
+) -> None:
+    """None stands for what is not said at all."""
+    told = json.loads(tigers["sampler.json"]) | {name: LIES[name]}
+    told = {key: value for key, value in told.items() if value is not None}
+    content = zipped(tigers | {"sampler.json": json.dumps(told).encode()})
+    address = server.plan("/tigers.zip", given(content))
+    said = f"says {name}" if LIES[name] else f"tigers/sampler.json does not say its {name}"
+    with pytest.raises(ValueError, match=said):
+        watch.pull(f"{address}#sha256={digest(content)}")
+    assert files(mine) == set()
+
+
+@pytest.mark.parametrize("kind", ["unchecked", "checked", "listed"])
+def test_no_redirection_leads_to_where_others_could_change_it(
+    kind: str, offered: str, server: Mirrors, mine: Path, watch: Watch
+) -> None:
+    address, _, sum_ = offered.partition("#")
+    other = address.replace("127.0.0.1", "127.0.0.2")  # this machine too, but not known as such
+
+    def lead_on(request: Request) -> None:
+        request.answer(302, b"", Location=other)
+
+    led = server.plan("/other.zip", lead_on)
+    asked = {
+        "unchecked": (f"{led}#unchecked", None),
+        "checked": (f"{led}#{sum_}", None),
+        "listed": ("tigers", led),
+    }[kind]
+    with pytest.raises(ValueError, match=r"leads on to http://127\.0\.0\.2.*is not encrypted"):
+        watch.pull(asked[0], listed=asked[1])
+    assert files(mine) == set()
+
+
+def test_no_more_is_taken_than_the_catalogue_says(
+    offered: str, server: Mirrors, tigers: dict[str, bytes], mine: Path, watch: Watch
+) -> None:
+    address, _, sum_ = offered.partition("#sha256=")
+    size = len(zipped(tigers))
+    for most, told in ((size, len), (size - 1, None)):
+        entry = {"about": "tigers", "urls": [address], "sha256": sum_, "size_bytes": most}
+        Path("list.json").write_text(json.dumps({"schema": 1, "bundles": {"tigers": entry}}))
+        if told:
+            assert watch.pull("tigers", Path("enough"), "list.json").path.is_dir()
+            continue
+        with pytest.raises(ValueError, match=f"there is more of it than {most:,} bytes"):
+            watch.pull("tigers", Path("less"), "list.json")
 
 
 class Trap:
@@ -240,7 +304,7 @@ def test_by_a_name_of_a_catalogue_at_an_address(
 ) -> None:
     address, _, sum_ = offered.partition("#sha256=")
     gone = server.plan("/gone.zip", status(404))
-    entry = {"about": "tigers", "urls": [gone, address], "sha256": sum_, "size_bytes": 5}
+    entry = {"about": "tigers", "urls": [gone, address], "sha256": sum_, "size_bytes": 10**6}
     listed = json.dumps({"schema": 1, "bundles": {"big-cats": entry}})
     catalogue_ = server.plan("/list", given(listed.encode()))
     assert watch.pull("big-cats", listed=catalogue_).path == mine / "big-cats"
@@ -292,8 +356,13 @@ def test_without_a_network_it_says_what_was_tried_and_what_to_do(mine: Path, wat
 
 def test_what_ships_is_here_already(offered: str, server: Mirrors, watch: Watch) -> None:
     assert watch.pull("kittens") == Pulled(shelf.shipped()["kittens"], {})
-    with pytest.raises(ValueError, match="comes with purrtrait"):
+    with pytest.raises(ValueError, match="names 'kittens' without an address"):
         watch.pull("kittens", Path("else"))
+    urls = [offered.partition("#")[0]]
+    entry = {"about": "others", "urls": urls, "sha256": "0" * 64}
+    Path("list.json").write_text(json.dumps({"schema": 1, "bundles": {"kittens": entry}}))
+    with pytest.raises(ValueError, match="a bundle named kittens comes with purrtrait"):
+        watch.pull("kittens", listed="list.json")
     other = offered.replace("/tigers.zip", "/kittens.zip")
     with pytest.raises(ValueError, match="a bundle named kittens comes with purrtrait"):
         watch.pull(other)

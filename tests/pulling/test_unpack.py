@@ -122,7 +122,7 @@ def test_what_is_no_archive_is_refused(content: bytes, folder: Path, tmp_path: P
 def test_a_bomb_does_not_go_off(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unpacking, "LARGEST_BYTES", 1000)
+    monkeypatch.setitem(unpacking.LARGEST_BYTES, "sampler.json", 1000)
     bomb = zipped(tmp_path / "archive", {**GOOD, "sampler.json": bytes(1001)})
     with pytest.raises(ValueError, match=r"sampler\.json in archive: larger than 1,000 bytes"):
         unpack([bomb], folder)

@@ -72,7 +72,7 @@ def test_another_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     ("source", "said"),
     [
         ("tiger", r"unknown bundle 'tiger'. Did you mean 'tigers'\? Known: tigers, kittens"),
-        ("kittens", "comes with purrtrait"),
+        ("kittens", "names 'kittens' without an address"),
         ("../tigers", "says nothing that can be pulled"),
         ("tigers\n", "says nothing that can be pulled"),
         ("", "says nothing that can be pulled"),

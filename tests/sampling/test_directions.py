@@ -63,6 +63,13 @@ def test_a_uniform_latent_stays_in_its_range() -> None:
     assert moved.tolist() == [[-1, -0.5], [0, -0.5], [1, -0.5]]
 
 
+def test_a_latent_beyond_the_range_stays_where_it_is() -> None:
+    """As with a temperature above 1: the middle of a strip is the portrait itself."""
+    found = Directions(torch.eye(2), torch.tensor([0.6, 0.4]), 3**-0.5, LIMITS["uniform"])
+    z = torch.tensor([[0.0, 1.4]])
+    assert found.along(z, 0, torch.zeros(1)).tolist() == z.tolist()
+
+
 FIRST = {
     "dcgan": lambda network, z: network.layers[0](z),
     "dense": lambda network, z: network.layers[0](z),

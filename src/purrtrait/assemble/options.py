@@ -121,7 +121,9 @@ def _within_schedules(
 
 def has(recipe: Recipe, key: str) -> bool:
     """Whether a key, as ``override`` takes it, finds an option of the recipe."""
-    return any(_matches(key.split("."), option.path) for option in listed(recipe))
+    known, words = list(listed(recipe)), key.split(".")
+    found = any(_matches(words, option.path) for option in known)
+    return found or bool(_within_schedules(known, words, None))
 
 
 def looks_at_budget(recipe: Recipe) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
+from urllib.parse import urljoin, urlsplit
 
 import pooch
 import requests
@@ -24,6 +25,7 @@ TIMEOUT_SECONDS = (10, 60)  # until the server is reached, and between two piece
 PAUSES_SECONDS = (1, 2, 4)  # before a mirror that failed is asked again
 BUSY = frozenset({408, 429})  # statuses that pass, as all from 500 do
 WRONG_RANGE = 416
+LOCAL = {"127.0.0.1", "::1", "localhost"}
 
 log = logging.getLogger(__name__)
 
@@ -152,7 +154,7 @@ def _from_mirror(
     while True:
         try:
             # A downloader of our own, since those of pooch begin anew each time.
-            downloader = partial(_download, part=part, progress=progress)
+            downloader = partial(_download, part=part, progress=progress, most=archive.most_bytes)
             known = archive.checksum or None
             pooch.retrieve(url, known, archive.name, folder, downloader=downloader)
             return
@@ -170,24 +172,26 @@ def _from_mirror(
             begun_elsewhere = False  # the fault may lie in the part: once more, the whole
 
 
-def _download(url: str, whole: str, _caller: object, part: Path, progress: ReportBytes) -> None:
+def _download(
+    url: str, whole: str, _caller: object, part: Path, progress: ReportBytes, most: int
+) -> None:
     """Fetch the file at ``url`` by way of ``part``, which becomes ``whole`` when it is complete."""
     try:
-        _complete(url, part, progress)
+        _complete(url, part, progress, most)
     except (requests.RequestException, HTTPError) as error:
         raise _Passing(f"the connection failed: {type(error).__name__}") from error
     part.replace(whole)
 
 
-def _complete(url: str, part: Path, progress: ReportBytes) -> None:
-    """Fetch what ``part`` lacks, or the whole if the server gives only that."""
+def _complete(url: str, part: Path, progress: ReportBytes, most: int) -> None:
+    """Fetch what ``part`` lacks, or the whole if the server gives only that; ``most`` bytes."""
     with _ask(url, _size(part)) as response:
         start, total = _extent(response)
         if response.status_code == WRONG_RANGE:
             if total == _size(part):
                 return
             part.unlink()
-            _complete(url, part, progress)
+            _complete(url, part, progress, most)
             return
         part.touch()
         with part.open("r+b") as file:
@@ -195,6 +199,8 @@ def _complete(url: str, part: Path, progress: ReportBytes) -> None:
             file.truncate()
             # Not iter_content: it would unpack a .tgz that is announced as a compressed tar.
             for piece in response.raw.stream(PIECE_BYTES, decode_content=False):
+                if max(total, file.tell() + len(piece)) > most:
+                    raise _Refused(f"there is more of it than {most:,} bytes")
                 file.write(piece)
                 progress(file.tell(), max(total, file.tell()))
             file.flush()
@@ -207,13 +213,33 @@ def _ask(url: str, have: int) -> requests.Response:
     """Return the server's answer to a request for all but the first ``have`` bytes."""
     wanted = {"Range": f"bytes={have}-"} if have else {}
     headers = {"Accept-Encoding": "identity", **wanted}
-    response = requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_SECONDS)
+    response = requests.get(
+        url,
+        headers=headers,
+        stream=True,
+        timeout=TIMEOUT_SECONDS,
+        hooks={"response": _expect_private_way},
+    )
     status = response.status_code
     if response.ok or (status == WRONG_RANGE and have):
         return response
     response.close()
     kind = _Passing if status >= 500 or status in BUSY else _Refused
     raise kind(f"status {status}")
+
+
+def _expect_private_way(response: requests.Response, *_: object, **__: object) -> None:
+    """Refuse to be led from where nobody else has a hand in it to where others have."""
+    target = urljoin(response.url, response.headers.get("Location", ""))
+    if response.is_redirect and private(response.url) and not private(target):
+        response.close()
+        raise _Refused(f"it leads on to {target}, which is not encrypted")
+
+
+def private(address: str) -> bool:
+    """Whether nobody on the way can change what comes from an address."""
+    parts = urlsplit(address)
+    return parts.scheme == "https" or parts.hostname in LOCAL
 
 
 def _extent(response: requests.Response) -> tuple[int, int]:

@@ -11,12 +11,13 @@ from purrtrait.words import lookup
 class Archive:
     """A file, its checksum as ``algorithm:digits``, and where it is, the best place first.
 
-    The checksum of a file that is taken unchecked is empty.
+    The checksum of a file that is taken unchecked is empty. More than ``most_bytes`` are not taken.
     """
 
     name: str
     checksum: str
     mirrors: tuple[str, ...]
+    most_bytes: int = 2**36
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def read(path: Path, what: str) -> Catalogue:
     try:
         text = path.read_text(encoding="utf-8")
         said = json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(
             f"{what} cannot be read as a catalogue in JSON or TOML ({error})"
         ) from None

@@ -20,6 +20,7 @@ from purrtrait.pulling.unpack import FILES
 from purrtrait.pulling.wanted import expect_private, find
 from purrtrait.sampling import bundle
 
+CATALOGUE_BYTES = 2**24  # at the most
 DOWNLOADS = ".downloads"  # beside the bundles: what has arrived of them so far
 
 
@@ -43,7 +44,8 @@ def pull(
     the hub. A bundle appears whole, checked and such that it can be opened, or not at all; nothing
     is overwritten. ValueError says what stands in the way, and what can be done by hand.
     """
-    if to is None and source in shelf.shipped():
+    entry = known.bundles.get(source)
+    if to is None and source in shelf.shipped() and not (entry and entry.urls):
         return Pulled(shelf.shipped()[source], {})
     wanted = find(source, known)
     if to is None and wanted.name in shelf.shipped():
@@ -62,7 +64,7 @@ def pull(
     try:
         with shelf.placing(target) as folder:
             wanted.place(fetched, folder)
-            bundle.load(folder)
+            _expect_whole(folder, wanted.name)
     finally:
         _tidy(downloads)
     return Pulled(target, sums)
@@ -76,9 +78,17 @@ def catalogued(source: str | None, progress: ReportBytes, pause: Pause = time.sl
         return catalogue.read(Path(source), source)
     expect_private(source)
     with TemporaryDirectory() as folder:
-        wanted = Archive("catalogue", "", (source,))
+        wanted = Archive("catalogue", "", (source,), CATALOGUE_BYTES)
         advice = Advice("", "fetch the catalogue by hand, and name the file with --catalogue.")
         return catalogue.read(fetch_one(wanted, Path(folder), advice, progress, pause), source)
+
+
+def _expect_whole(folder: Path, name: str) -> None:
+    """ValueError unless a bundle can be opened, and draws what it says."""
+    try:
+        bundle.verify(folder)
+    except ValueError as error:  # which names a folder that will be gone
+        raise ValueError(str(error).replace(str(folder), name)) from None
 
 
 def _advice(wanted: Archive, target: Path) -> Advice:

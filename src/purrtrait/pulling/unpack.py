@@ -11,7 +11,7 @@ from purrtrait.datasets.photo import Unreadable
 from purrtrait.sampling import bundle
 
 FILES = (bundle.MODEL, bundle.DESCRIPTION, bundle.CARD)
-LARGEST_BYTES = 2**31  # of a file in an archive
+LARGEST_BYTES = {bundle.MODEL: 2**31, bundle.DESCRIPTION: 2**20, bundle.CARD: 2**20}  # of a file
 
 Place: TypeAlias = Callable[[Sequence[Path], Path], None]  # files that were fetched, to a bundle
 
@@ -25,7 +25,7 @@ def unpack(fetched: Sequence[Path], folder: Path) -> None:
     (path,) = fetched
     inside = members(path, {PurePosixPath(name).suffix for name in FILES})
     for name, reason in inside.refused.items():
-        raise ValueError(f"{path.name} is not taken: {name} in it is {reason}")
+        raise ValueError(f"{path.name} is not taken: {name} in it: {reason}")
     for file in FILES:
         names = [name for name in inside.names if PurePosixPath(name).name == file]
         if len(names) != 1:
@@ -33,7 +33,7 @@ def unpack(fetched: Sequence[Path], folder: Path) -> None:
                 f"{path.name} holds {len(names)} files named {file}; expected one bundle: "
                 f"{', '.join(FILES)}"
             )
-        for _, content in inside.contents(names, LARGEST_BYTES):
+        for _, content in inside.contents(names, LARGEST_BYTES[file]):
             try:
                 (folder / file).write_bytes(content())
             except Unreadable as error:

@@ -5,20 +5,21 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from purrtrait.datasets.download import private
 from purrtrait.datasets.offers import Archive
 from purrtrait.pulling.catalogue import NAME, Catalogue
-from purrtrait.pulling.unpack import FILES, Place, gather, unpack
+from purrtrait.pulling.unpack import FILES, LARGEST_BYTES, Place, gather, unpack
 from purrtrait.sampling import bundle
 from purrtrait.words import lookup
 
 UNCHECKED = "unchecked"
+MOST_BYTES = 2**31  # of an archive
 HUB = "https://huggingface.co"
 HUB_VARIABLE = "HF_ENDPOINT"  # names another host with the same addresses
-LOCAL = {"127.0.0.1", "::1", "localhost"}
 ENDINGS = re.compile(r"\.(zip|tar|tgz|tar\.gz|tar\.xz)$", re.IGNORECASE)
 EXPECTED = (
     "expected a name of the catalogue, https://.../NAME.zip#sha256=..., or "
@@ -47,10 +48,12 @@ def find(source: str, known: Catalogue) -> Wanted:
     entry = lookup(known.bundles, "bundle", source)
     if not entry.urls:
         raise ValueError(
-            f"the catalogue has no address of '{source}', which comes with purrtrait; see where it "
-            "lies with `purrtrait pull`"
+            f"the catalogue names '{source}' without an address to fetch it from; `purrtrait pull` "
+            "lists what is here already"
         )
-    return Wanted(source, _of_address(entry.urls, f"sha256:{entry.sha256}").archives, unpack)
+    (archive,) = _of_address(entry.urls, f"sha256:{entry.sha256}").archives
+    most = entry.size_bytes or MOST_BYTES
+    return Wanted(source, (replace(archive, most_bytes=most),), unpack)
 
 
 def _checksum(source: str, fragment: str) -> str:
@@ -76,7 +79,7 @@ def _of_address(urls: Sequence[str], checksum: str) -> Wanted:
     name = ENDINGS.sub("", file)
     if name == file or not re.fullmatch(NAME, name):
         raise ValueError(f"{urls[0]} names no archive; expected one such as https://.../NAME.zip")
-    return Wanted(name, (Archive(file, checksum, tuple(urls)),), unpack)
+    return Wanted(name, (Archive(file, checksum, tuple(urls), MOST_BYTES),), unpack)
 
 
 def _of_hub(place: str, checksum: str) -> Wanted:
@@ -89,14 +92,16 @@ def _of_hub(place: str, checksum: str) -> Wanted:
     expect_private(root)
     sums = {bundle.MODEL: checksum}
     address = f"{root}/{owner}/{name}/resolve/{revision or 'main'}"
-    parts = (Archive(file, sums.get(file, ""), (f"{address}/{file}",)) for file in FILES)
+    parts = (
+        Archive(file, sums.get(file, ""), (f"{address}/{file}",), LARGEST_BYTES[file])
+        for file in FILES
+    )
     return Wanted(name, tuple(parts), gather)
 
 
 def expect_private(address: str) -> None:
     """ValueError unless nobody on the way can change what comes from an address unchecked."""
-    parts = urlsplit(address)
-    if parts.scheme != "https" and parts.hostname not in LOCAL:
+    if not private(address):
         raise ValueError(
             f"{address} is not encrypted, so that what comes from there may be anybody's; expected "
             "https://..., or a checksum"

@@ -23,6 +23,7 @@ SCHEMA = 1
 MODEL = "model.safetensors"
 DESCRIPTION = "sampler.json"
 CARD = "README.md"
+SAID = ("recipe", "version", "latent_size", "prior", "size", "channels", "pack", "credit")
 FULL = "full"
 
 
@@ -68,13 +69,13 @@ def describe(path: Path) -> dict[str, Any]:
     try:
         said: dict[str, Any] = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))
         schema = int(said["schema"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError(
             f"{path} is neither a bundle nor a checkpoint: {DESCRIPTION} cannot be read ({error})"
         ) from None
     if schema > SCHEMA:
         raise ValueError(
-            f"{path} has schema {schema}, written by purrtrait {said['version']}; this "
+            f"{path} has schema {schema}, written by purrtrait {said.get('version', '?')}; this "
             f"version reads up to {SCHEMA}. Install that version or a later one"
         )
     return said
@@ -88,6 +89,27 @@ def load(
 ) -> Sampler:
     """The sampler of a bundle or checkpoint folder, as ``pyramid`` makes it, whole or in part."""
     return pyramid(path, device, members, until)[-1]
+
+
+def verify(path: Path) -> None:
+    """ValueError unless a bundle holds all that it should, and draws what it says."""
+    said, sampler = describe(path), load(path)
+    if missing := [name for name in SAID if name not in said]:
+        raise ValueError(f"{path / DESCRIPTION} does not say its {', '.join(missing)}")
+    z = torch.zeros(1, sampler.latent_size)
+    _, channels, high, _ = sampler(z).shape
+    found = {
+        "latent_size": sampler.latent_size,
+        "prior": sampler.prior,
+        "size": high,
+        "channels": channels,
+    }
+    for name, value in found.items():
+        if said[name] != value:
+            raise ValueError(
+                f"{path / DESCRIPTION} says {name} {said[name]!r}, but what it describes has "
+                f"{value!r}: the file is damaged"
+            )
 
 
 def pyramid(

@@ -39,12 +39,14 @@ class Directions:
     def along(self, z: Latents, number: int, deviations: Tensor) -> Latents:
         """The row (1, Z), moved to so many standard deviations (D,) along a direction: (D, Z).
 
-        Where that leads out of the prior's range, a number stays at its end.
+        Where that leads out of the prior's range, a number stays at its end (or as far out as it
+        was).
         """
         vector = self.vectors[number]
         rest = z - (z @ vector)[:, None] * vector
         moved = rest + self.deviation * deviations[:, None] * vector
-        return moved.clamp(-self.limit, self.limit)
+        limit = z.abs().clamp_min(self.limit)
+        return torch.minimum(torch.maximum(moved, -limit), limit)
 
 
 def principal(response: Response, z: Latents, count: int, prior: Prior) -> Directions:
