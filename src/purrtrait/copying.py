@@ -27,7 +27,6 @@ from purrtrait.training import checkpoint
 from purrtrait.types import Critic
 
 PAIRS_A_ROW = 8
-SMALLEST = 64  # pixels: pictures are drawn at least as large
 SEARCHED_AT_ONCE = 1024  # training pictures: at 64 px they take 50 MB
 
 
@@ -146,7 +145,7 @@ def grid(pixels: np.ndarray, found: Near, pack: Pack) -> np.ndarray:
     real = features.reduced(pack.images[found.rows], size)
     real = np.where(found.turned[:, None, None, None], real[:, :, ::-1], real)
     both = np.stack([pixels, real], 1).reshape(-1, *pixels.shape[1:])
-    return sheet.grid(both, 2 * PAIRS_A_ROW, 2, max(1, SMALLEST // size))
+    return sheet.grid(both, 2 * PAIRS_A_ROW, 2, sheet.enlargement(size))
 
 
 def write(made: Pairs, pack: Pack, out: Path) -> dict[str, Path]:

@@ -34,7 +34,6 @@ FEWEST = judges.FEWEST
 FILE = judgements.FILE
 PAIRS_A_ROW = 4
 SINGLE = re.compile(r"portrait-\d+\.png")  # what `sample` calls each portrait
-SMALLEST = 64  # pixels: pictures are drawn at least as large
 
 
 def extractor(name: str) -> Extractor:
@@ -94,7 +93,7 @@ def enter(judgement: Judgement, run: runs.Run) -> None:
     keep(judgement, run.path / FILE)
     folder = run.checkpoints / judgement.origin["checkpoint"]
     pictures = closest(judgement, folder)
-    scale = max(1, SMALLEST // pictures.shape[1])
+    scale = sheet.enlargement(pictures.shape[1])
     sheet.write_png(
         run.path / judgements.NEIGHBOURS, sheet.grid(pictures, 2 * PAIRS_A_ROW, 2, scale)
     )

@@ -118,7 +118,7 @@ def write(made: Projection, out: Path) -> dict[str, Path]:
     """Write the photo beside the best random portrait and its redrawing, and the latent (1, Z)."""
     files = {"pictures": out / "projected.png", "latent": out / "latent.npy"}
     columns = {"photo": made.photo, "start": made.start, "redrawn": made.portrait}
-    scale = max(1, SMALLEST // made.photo.shape[1])
+    scale = sheet.enlargement(made.photo.shape[1], SMALLEST)
     large = {title: sheet.upscale(one[None], scale) for title, one in columns.items()}
     sheet.write_png(files["pictures"], sheet.panel(large))
     with replacing(files["latent"]) as temporary, temporary.open("wb") as file:

@@ -16,7 +16,6 @@ from purrtrait.evaluation.sharpness import sharpness
 from purrtrait.images import sheet
 from purrtrait.images.resize import to_images
 
-SMALLEST = 64  # pixels: pictures are drawn at least as large
 FEWEST = 2  # pictures that have a spread
 LEAST = 1e-3  # levels of grey: pictures that are less sharp are plain
 AT_ONCE = 256  # pictures whose sharpness is measured
@@ -76,5 +75,5 @@ def _sharpness(pixels: np.ndarray) -> float:
 
 
 def _row(name: str, pixels: np.ndarray) -> np.ndarray:
-    scale = max(1, SMALLEST // pixels.shape[2])
+    scale = sheet.enlargement(pixels.shape[2])
     return sheet.captioned(sheet.grid(pixels, len(pixels), scale=scale), name)

@@ -15,7 +15,6 @@ from purrtrait.evaluation.reference import Report, heard, silent
 from purrtrait.files import replacing
 from purrtrait.images import sheet
 
-SMALLEST = 64  # pixels: pictures are drawn at least as large
 COLUMNS = 8
 AT_ONCE = 256  # pictures that are redrawn
 
@@ -64,7 +63,7 @@ def screen_by(
 def write(pack: Pack, order: np.ndarray, odd: np.ndarray, shown: int, out: Path) -> dict[str, Path]:
     """A grid of the oddest, all names with their oddity, and a list for ``prepare --exclude``."""
     files = {"grid": out / "oddest.png", "table": out / "oddity.csv", "names": out / "exclude.txt"}
-    scale = max(1, SMALLEST // pack.size)
+    scale = sheet.enlargement(pack.size)
     cells = [
         sheet.captioned(sheet.upscale(pack.images[row], scale), f"{place} ({value:.2f})")
         for place, (row, value) in enumerate(zip(order[:shown], odd, strict=False), 1)

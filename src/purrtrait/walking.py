@@ -83,7 +83,7 @@ def film(
     way = walk.way or USUAL[model.sampler.prior]
     pixels = drawn(model, loop(anchors, walk.frames, way), report)
     # One after another: enlarged, all frames together would take a hundred times the memory.
-    scale = _scale(pixels, FILM)
+    scale = sheet.enlargement(pixels.shape[1], FILM)
     made = {"gif": out / "walk.gif", "mp4": out / "walk.mp4", "strip": out / "strip.png"}
     pace = walk.frames_per_second
     report("films", 0, 2)
@@ -92,7 +92,9 @@ def film(
     sheet.write_mp4(made["mp4"], (sheet.upscale(frame, scale) for frame in pixels), pace)
     report("films", 2, 2)
     shown = drawn(model, loop(anchors, COLUMNS * len(anchors), way))
-    sheet.write_png(made["strip"], sheet.grid(shown, COLUMNS, scale=_scale(shown, WIDEST)))
+    sheet.write_png(
+        made["strip"], sheet.grid(shown, COLUMNS, scale=sheet.enlargement(shown.shape[1], WIDEST))
+    )
     return made
 
 
@@ -104,7 +106,9 @@ def strip(model: Model, ends: tuple[Latents, Latents], count: int, way: Way | No
 def write_strip(pictures: Sequence[np.ndarray], path: Path) -> Path:
     """Write pictures (H, W, C) uint8 side by side; gives the path."""
     pixels = np.stack(pictures)
-    sheet.write_png(path, sheet.grid(pixels, len(pixels), scale=_scale(pixels, WIDEST)))
+    sheet.write_png(
+        path, sheet.grid(pixels, len(pixels), scale=sheet.enlargement(pixels.shape[1], WIDEST))
+    )
     return path
 
 
@@ -136,7 +140,7 @@ def labelled(model: Model, found: Directions, z: Latents, report: Report = silen
         moved = [found.along(some[None, :size], number, places) for some in z]
         rest = z[:, size:].repeat_interleave(PLACES, 0)
         pixels = drawn(model, torch.cat([torch.cat(moved), rest], 1))
-        picture = sheet.grid(pixels, PLACES, scale=_scale(pixels, WIDEST))
+        picture = sheet.grid(pixels, PLACES, scale=sheet.enlargement(pixels.shape[1], WIDEST))
         text = f"direction {number + 1}: {share:.1%} of the change; -3 ... 3 standard deviations"
         sheets.append(sheet.captioned(picture, text))
         report("directions", number + 1, len(found.shares))
@@ -161,7 +165,3 @@ def drawn(model: Model, z: Latents, report: Report = silent) -> np.ndarray:
         made.append(to_uint8(model.sampler(some.to(model.device))))
         report("portraits", sum(map(len, made)), len(z))
     return np.concatenate(made)
-
-
-def _scale(pixels: np.ndarray, least: int) -> int:
-    return max(1, least // int(pixels.shape[1]))

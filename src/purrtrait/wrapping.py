@@ -89,8 +89,8 @@ def sampler_folder(path: Path) -> Path:
         return place
     if (place / runs.REQUEST).is_file():
         return checkpoint_folder(place)
-    there = "it holds no sampler" if path.is_dir() else "there is no such folder"
-    there = "it is a file" if path.is_file() else there
+    kinds = {"it holds no sampler": path.is_dir(), "it is a file": path.is_file()}
+    there = next((kind for kind, holds in kinds.items() if holds), "there is no such folder")
     raise ValueError(
         f"{path}: {there}; expected a run (such as runs/portrait-01), a checkpoint or a bundle"
         f"{shelf.hint(path)}"

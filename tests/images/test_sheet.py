@@ -13,6 +13,7 @@ from PIL import Image, ImageSequence
 from purrtrait.images.sheet import (
     STRIP,
     captioned,
+    enlargement,
     grid,
     panel,
     upscale,
@@ -145,6 +146,13 @@ def test_mp4_comes_back(tmp_path: Path, high: int, wide: int, channels: int) -> 
         assert abs(float(frame.mean()) - 20 * number) < 3
     data = path.read_bytes()
     assert data.index(b"moov") < data.index(b"mdat"), "a browser cannot start before the end"
+
+
+@pytest.mark.parametrize(
+    ("side", "least", "factor"), [(16, 64, 4), (22, 64, 2), (64, 64, 1), (100, 64, 1), (32, 256, 8)]
+)
+def test_small_pictures_are_enlarged_by_a_whole_factor(side: int, least: int, factor: int) -> None:
+    assert enlargement(side, least) == factor
 
 
 @pytest.mark.parametrize("rate", [4, 12, 24, 30, 40, 50, 60, 7.5])

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from purrtrait.types import Images
 
 SETS = 4  # rows of spoilt pictures on a sheet, each with masks of its own
-SMALLEST = 64  # pixels: pictures are drawn at least as large
 
 
 @click.command()
@@ -73,6 +72,6 @@ def _write(images: Images, seed: int, place: Path) -> dict[str, Path]:
         sets = [technique(images, Draw(seed, "spoil", number), name) for number in range(SETS)]
         pixels = to_uint8(torch.cat([images, *sets]))
         files[name] = place / f"{name}.png"
-        grid = sheet.grid(pixels, len(images), scale=max(1, SMALLEST // pixels.shape[1]))
+        grid = sheet.grid(pixels, len(images), scale=sheet.enlargement(pixels.shape[1]))
         sheet.write_png(files[name], grid)
     return files

@@ -87,6 +87,11 @@ def _line(text: str, wide: int, channels: int) -> np.ndarray:
     return np.asarray(strip)[..., None].repeat(channels, axis=-1)
 
 
+def enlargement(side: int, least: int = LEGIBLE) -> int:
+    """The largest whole factor by which ``side`` pixels stay within ``least``; at least 1."""
+    return max(1, least // side)
+
+
 def write_png(path: Path, image: np.ndarray) -> None:
     """Write an image (H, W, 1 or 3) uint8; the file appears whole or not at all."""
     with replacing(path) as temporary:
