@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -117,6 +119,51 @@ def test_peak_memory_is_not_that_of_whoever_began_the_process() -> None:
     )
     small = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
     assert int(small.stdout) * 1024 < machine.peak_memory_bytes(torch.device("cpu")) / 2
+
+
+FAULTS = """
+import resource, sys, torch
+from purrtrait import machine
+torch.set_num_threads(1)
+kept = sys.argv[1] == "keep" and machine.keep_memory()
+for turn in range(12):
+    if turn == 4:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    maps = torch.ones(2**22)
+    for _ in range(4):
+        maps = torch.relu(maps * 2) + 1
+    del maps
+print(kept, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+@pytest.mark.parametrize(
+    ("how", "limits", "kept"),
+    [
+        ("keep", {}, True),
+        ("leave", {}, False),
+        ("keep", {"MALLOC_TRIM_THRESHOLD_": "131072"}, False),
+        ("keep", {"MALLOC_MMAP_THRESHOLD_": "131072"}, False),
+        ("keep", {"GLIBC_TUNABLES": "glibc.malloc.mmap_threshold=131072"}, False),
+    ],
+)
+def test_memory_that_is_kept_is_not_cleared_again(
+    how: str, limits: dict[str, str], kept: bool
+) -> None:
+    """Maps of 16 MiB, 13 in each of 8 turns: each from the system is 4,096 pages to be cleared."""
+    names = [*machine.LIMITS, "GLIBC_TUNABLES"]
+    environment = {key: value for key, value in os.environ.items() if key not in names} | limits
+    script = [sys.executable, "-c", FAULTS, how]
+    ended = subprocess.run(script, capture_output=True, check=True, env=environment, text=True)
+    said, faults = ended.stdout.split()
+    assert said == str(kept)
+    assert (int(faults) < 4 * 4096) == kept
+
+
+def test_memory_is_the_systems_business_without_glibc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
+    assert not machine.keep_memory()
 
 
 def test_the_processor_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

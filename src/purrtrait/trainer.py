@@ -238,6 +238,7 @@ def own_torch(threads: int) -> Iterator[None]:
     """So many threads and a random state of our own; the caller's come back afterwards."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
+    machine.keep_memory()
     try:
         with torch.random.fork_rng():
             yield
