@@ -118,12 +118,12 @@ def test_what_is_drawn_by_values_is_as_likely_as_the_likelihood_says() -> None:
     grid = torch.linspace(-1, 1, 32)
     pairs = torch.cartesian_prod(grid, grid)  # (1024, 2)
     true = pairs[:, :, None, None]
-    rows = [part.expand(1024, *part.shape[1:]) for part in vars(given).values()]
+    rows = [part.expand(1024, *part.shape[1:]) for part in given]
     logits, means, log_scales, coefficients = rows
     losses = logistics.mixture(true, logits, means, log_scales, coefficients, half=half)
     chances = torch.exp(-2 * losses)
     assert chances.sum() == pytest.approx(1, abs=1e-4)
-    wide = [part.expand(*part.shape[:-1], MANY) for part in vars(given).values()]
+    wide = [part.expand(*part.shape[:-1], MANY) for part in given]
     weights = dmol.hard(wide[0], uniform(1, 3, 1, MANY))
     drawn = dmol.mixed_by_values(Mixture(*wide), weights, dmol.logistic(torch.rand(1, 2, 1, MANY)))
     cells = ((drawn[0, :, 0] + 1) / 2 * 31).round().long()

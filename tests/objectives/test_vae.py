@@ -11,12 +11,15 @@ from torch.distributions import Independent, Normal, kl_divergence
 from purrtrait.assemble.scoring import Validation
 from purrtrait.datasets.pack import Pack
 from purrtrait.images.resize import to_images
+from purrtrait.losses import logistics
 from purrtrait.losses.divergence import divergence
 from purrtrait.losses.likelihood import Likelihood, unlikelihood
+from purrtrait.networks.catgan import CatGanGenerator
 from purrtrait.networks.dcgan import DcganGenerator
+from purrtrait.networks.dmol import Mixing
 from purrtrait.networks.encoder import ConvolvingEncoder
 from purrtrait.networks.upsampling import UpsamplingGenerator
-from purrtrait.objectives.vae import Vae, decoded, somewhere
+from purrtrait.objectives.vae import Known, Vae, decoded, somewhere
 from purrtrait.training import optimisers
 from purrtrait.training.fit import fit
 from purrtrait.training.record import SCORES
@@ -27,7 +30,7 @@ from purrtrait.types import Batch, Draw, Progress, Schedule
 ALWAYS = constant(1.0)
 
 
-def vae(likelihood: Likelihood = "gaussian", weight: Schedule = ALWAYS) -> Vae:
+def vae(likelihood: Known = "gaussian", weight: Schedule = ALWAYS) -> Vae:
     """A small pair for grey pictures of 8 px."""
     torch.manual_seed(0)
     encoder = ConvolvingEncoder(8, 1, 6, 4)
@@ -63,6 +66,41 @@ def test_one_backward_pass_gives_both_the_gradient_of_the_bound(
     assert terms.costs["encoder"]["divergence"].item() == pytest.approx(apart.item(), rel=1e-4)
     assert terms.watch["latent/bound"].item() == pytest.approx(-(likeness + apart).item(), rel=1e-4)
     assert terms.watch["latent/weight"].item() == pytest.approx(weight)
+
+
+def mixing(mixing: Mixing, channels: int = 3) -> Vae:
+    """A small pair whose decoder says a mixture for every pixel."""
+    torch.manual_seed(0)
+    encoder = ConvolvingEncoder(8, channels, 6, 4)
+    decoder = CatGanGenerator(8, channels, 6, 4, 3, mixing=mixing)
+    return Vae(encoder, decoder, ALWAYS, "logistics").train()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pictures_are_as_likely_as_the_mixture_at_their_latents_says(channels: int) -> None:
+    """In nats a picture; nothing is drawn for it, so that no number of torch's own is used."""
+    objective, draw = mixing("values", channels), Draw(0, "test", 0)
+    levels = draw.uniform((5, channels, 8, 8), "pictures", 0, 256).floor()
+    some = Batch(levels / 127.5 - 1, draw)
+    assert isinstance(objective.drawer, CatGanGenerator)
+    before = torch.random.get_rng_state()
+    (turn,) = objective.turns(Progress())
+    terms = turn.loss(some)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    mean, log_variance = objective.encoder(some.images)
+    given = objective.drawer.mixture(somewhere(mean, log_variance, some))
+    expected = logistics.mixture(some.images, *given).mean() * channels * 64
+    assert terms.costs["decoder"]["reconstruction"].item() == pytest.approx(expected.item())
+    (cost,) = terms.descents.values()
+    slopes = torch.autograd.grad(cost, list(objective.parameters()), allow_unused=True)
+    assert all(slope is not None and slope.isfinite().all() for slope in slopes)
+
+
+def test_a_decoder_that_says_no_such_mixture_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"true values; expected .*decoder.network=cat-gan"):
+        vae("logistics")
+    with pytest.raises(ValueError, match=r"decoder.mixing=values"):
+        mixing("means")
 
 
 def test_latents_are_drawn_from_the_distribution_that_the_encoder_says() -> None:

@@ -6,11 +6,20 @@ import torch
 from torch import Tensor, nn
 
 from purrtrait.networks.blocks import Seed, activation, halvings, whole
-from purrtrait.networks.dmol import CHOICES, MIXINGS, Choice, Grain, Head, Mixing
-from purrtrait.types import Count, Critic, Generator, Images, Latents, Logits, Prior
+from purrtrait.networks.dmol import (
+    CHOICES,
+    MIXINGS,
+    Choice,
+    Grain,
+    Head,
+    Mixed,
+    Mixing,
+    Mixture,
+)
+from purrtrait.types import Count, Critic, Images, Latents, Logits, Prior
 
 
-class CatGanGenerator(Generator):
+class CatGanGenerator(Mixed):
     """Transposed 4x4 convolutions up to maps of the picture's size, then a draw at every pixel.
 
     Every value is drawn from a mixture of logistics whose parameters the maps say. In training the
@@ -46,6 +55,7 @@ class CatGanGenerator(Generator):
             if found not in known:
                 raise ValueError(f"{name} is '{found}'; expected one of {', '.join(known)}")
         self.latent_size = latent
+        self.mixing = mixing
         doublings = halvings(size) - 1
         maps = width << doublings
         layers: list[nn.Module] = [Seed(latent, maps), Bias(maps, 16 * maps), *_rectified(maps)]
@@ -62,6 +72,10 @@ class CatGanGenerator(Generator):
         """Portraits (B, C, size, size) in [-1, 1] for latents (B, Z)."""
         portraits: Images = self.head(self.layers(z), self.grain(z))
         return portraits
+
+    def mixture(self, z: Latents) -> Mixture:
+        """The mixture at every pixel of the portraits of latents (B, Z)."""
+        return self.head.mixture(self.layers(z))
 
 
 class CatGanCritic(Critic):

@@ -8,15 +8,15 @@ it in ``losses.logistics``.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from purrtrait.types import Count, Draw, Images, Latents
+from purrtrait.types import Count, Draw, Generator, Images, Latents
 
 Choice: TypeAlias = Literal["hard", "gumbel-softmax", "straight-through"]
 Mixing: TypeAlias = Literal["means", "values"]
@@ -27,8 +27,7 @@ SOFTNESS = 0.5  # temperature of the relaxed choice (Jang et al. 2017)
 FIELDS = 16  # fixed fields that a portrait's grain is mixed of
 
 
-@dataclass(frozen=True)
-class Mixture:
+class Mixture(NamedTuple):
     """What a network says of every pixel: K logistics for each of C colours.
 
     ``logits`` (B, K, H, W) are log chances up to a constant, shared by the colours of a pixel;
@@ -40,6 +39,16 @@ class Mixture:
     means: Tensor
     log_scales: Tensor
     coefficients: Tensor
+
+
+class Mixed(Generator, ABC):
+    """A generator that says a mixture for every pixel, and draws the portrait from it."""
+
+    mixing: Mixing
+
+    @abstractmethod
+    def mixture(self, z: Latents) -> Mixture:
+        """The mixture at every pixel of the portraits of latents (B, Z)."""
 
 
 def guarded(uniform: Tensor) -> Tensor:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
+from purrtrait.losses import logistics
 from purrtrait.losses.divergence import divergence
 from purrtrait.losses.likelihood import Likelihood, unlikelihood
+from purrtrait.networks.dmol import Mixed
 from purrtrait.networks.resting import at_rest
 from purrtrait.types import (
     Batch,
@@ -24,6 +27,8 @@ from purrtrait.types import (
     Terms,
     Turn,
 )
+
+Known: TypeAlias = Likelihood | Literal["logistics"]
 
 
 class Vae(Drawing):
@@ -42,7 +47,8 @@ class Vae(Drawing):
         divergence_weight: coefficient of the divergence, a number or a schedule; where it rises
             from 0 to 1 the latents come into use before they are held to the prior
         likelihood: gaussian (of the variance below), fitted-gaussian (of the variance that fits the
-            batch best) or bernoulli (values are the chances of white)
+            batch best), bernoulli (values are the chances of white) or logistics (the decoder
+            says a mixture of them for every pixel, as VDVAE's does)
         variance: of each value of a picture in [-1, 1] around the decoded one, if gaussian; the
             smaller it is, the more the likeness counts against the divergence
     """
@@ -55,7 +61,7 @@ class Vae(Drawing):
         encoder: Encoder,
         decoder: Generator,
         divergence_weight: Schedule,
-        likelihood: Likelihood = "gaussian",
+        likelihood: Known = "gaussian",
         variance: Positive = 1.0,
     ) -> None:
         super().__init__()
@@ -63,7 +69,7 @@ class Vae(Drawing):
         self.encoder = encoder
         self.drawer = decoder
         self.divergence_weight = divergence_weight
-        self.unlikelihood = unlikelihood(likelihood, variance)
+        self.unlikelihood = _decoding(decoder, likelihood, variance)
 
     def players(self) -> Mapping[str, nn.Module]:
         """``encoder`` and ``decoder``."""
@@ -77,8 +83,7 @@ class Vae(Drawing):
     def bounded(self, weight: float, batch: Batch) -> Terms:
         """What both of them lose: one number, whose backward pass serves both."""
         mean, log_variance = self.encoder(batch.images)
-        drawn = self.drawer(somewhere(mean, log_variance, batch))
-        likeness = self.unlikelihood(drawn, batch.images).mean()
+        likeness = self.unlikelihood(somewhere(mean, log_variance, batch), batch.images).mean()
         apart = divergence(mean, log_variance).mean()
         costs = {
             "encoder": {"reconstruction": likeness, "divergence": apart},
@@ -92,6 +97,22 @@ class Vae(Drawing):
     def panel(self, batch: Batch, subject: nn.Module) -> Mapping[str, Images]:
         """Pictures, and what is decoded of their likeliest latents."""
         return decoded(self.encoder, batch, subject)
+
+
+def _decoding(
+    decoder: Generator, likelihood: Known, variance: float
+) -> Callable[[Latents, Images], Tensor]:
+    """How unlikely pictures are as decoded from latents, in nats each: (B, Z), images to (B,)."""
+    if likelihood != "logistics":
+        lost = unlikelihood(likelihood, variance)
+        return lambda z, true: lost(decoder(z), true)
+    if not isinstance(decoder, Mixed) or decoder.mixing != "values":
+        raise ValueError(
+            "the likelihood 'logistics' is that of mixtures whose colours follow true values; "
+            "expected a decoder that says such mixtures: --set decoder.network=cat-gan "
+            "--set decoder.mixing=values"
+        )
+    return lambda z, true: true[0].numel() * logistics.mixture(true, *decoder.mixture(z))
 
 
 def expect_pair(encoder: Encoder, decoder: Generator) -> None:

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from purrtrait.types import Critic
 from purrtrait.words import lookup
+
+# What objectives call on players: critics have features too, and some generators a mixture.
+PASSES = ("forward", "features", "mixture")
 
 Precision: TypeAlias = Callable[[Iterable[nn.Module], torch.device], AbstractContextManager[None]]
 
@@ -90,12 +92,8 @@ CHOICES: dict[str, Callable[[torch.device], str]] = {
 
 
 def _passes(player: nn.Module) -> Sequence[str]:
-    """What objectives call on a player."""
-    match player:
-        case Critic():
-            return ("forward", "features")
-        case _:
-            return ("forward",)
+    """Which of a player's methods objectives call."""
+    return [name for name in PASSES if hasattr(type(player), name)]
 
 
 def _rounded(compute: Callable[..., Any], kind: str) -> Callable[..., Any]:
