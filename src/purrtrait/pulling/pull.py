@@ -57,9 +57,14 @@ def pull(
     target = root / wanted.name
     downloads = root / DOWNLOADS / hashlib.sha256(source.encode()).hexdigest()[:16]
     shelf.expect_free(target)
-    fetched = [
-        fetch_one(one, downloads, _advice(one, target), progress, pause) for one in wanted.archives
-    ]
+    try:
+        fetched = [
+            fetch_one(one, downloads, _advice(one, target), progress, pause)
+            for one in wanted.archives
+        ]
+    except BaseException:
+        _remove_empty(downloads, downloads.parent)  # what has arrived stays, to be continued
+        raise
     sums = {file.name: checksum(file, "sha256") for file in fetched}
     try:
         with shelf.placing(target) as folder:
@@ -103,5 +108,11 @@ def _advice(wanted: Archive, target: Path) -> Advice:
 def _tidy(downloads: Path) -> None:
     """Remove what was fetched, and the folder of all downloads where nothing else waits there."""
     shutil.rmtree(downloads, ignore_errors=True)
-    with suppress(OSError):  # something waits
-        downloads.parent.rmdir()
+    _remove_empty(downloads.parent)
+
+
+def _remove_empty(*folders: Path) -> None:
+    """Remove folders, the innermost first, up to one in which something is."""
+    with suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
