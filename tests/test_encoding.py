@@ -54,7 +54,8 @@ def train(recipe: str, pack: Pack, root: Path, budget: int = 8) -> Path:
 def runs(kittens: Pack, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Runs of a moment that no test may change."""
     root = tmp_path_factory.mktemp("runs")
-    return {name: train(name, kittens, root) for name in ("vae", "vae-gan", "dcgan")}
+    names = ("vae", "vae-gan", "vae-logistics", "dcgan")
+    return {name: train(name, kittens, root) for name in names}
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def called(command: object, *words: object) -> Result:
     return result
 
 
-@pytest.mark.parametrize("name", ["vae", "vae-gan"])
+@pytest.mark.parametrize("name", ["vae", "vae-gan", "vae-logistics"])
 def test_latents_are_the_means_of_the_checkpoints_own_encoder(
     name: str, runs: dict[str, Path], kittens: Pack
 ) -> None:
@@ -248,7 +249,7 @@ def test_runs_without_an_encoder_are_refused_and_leave_no_folder(
 
 
 def test_what_a_vae_draws_is_a_bundle_like_any_other(runs: dict[str, Path]) -> None:
-    for name in ("vae", "vae-gan"):
+    for name in ("vae", "vae-gan", "vae-logistics"):
         assert isinstance(
             bundle.build(bundle.describe(runs[name] / "bundle")["stages"][0]["drawer"]), Generator
         )

@@ -122,7 +122,8 @@ def test_peak_memory_is_not_that_of_whoever_began_the_process() -> None:
 
 
 FAULTS = """
-import resource, sys, torch
+import ctypes, resource, sys, torch
+ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)  # no huge pages, which are cleared by one fault
 from purrtrait import machine
 torch.set_num_threads(1)
 kept = sys.argv[1] == "keep" and machine.keep_memory()
@@ -161,9 +162,55 @@ def test_memory_that_is_kept_is_not_cleared_again(
     assert (int(faults) < 4 * 4096) == kept
 
 
+AFTERWARDS = """
+import torch
+from purrtrait import machine
+from purrtrait.trainer import own_torch
+with own_torch(1):
+    maps = torch.ones(2**26)
+    small = [torch.ones(2**22) for _ in range(8)]
+    del maps, small
+    within = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmRSS")]
+after = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmRSS")]
+print(*within, *after)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_what_is_free_goes_back_to_the_system_afterwards() -> None:
+    """Of 384 MiB that were kept for the next tensors, more than 256 go."""
+    names = [*machine.LIMITS, "GLIBC_TUNABLES"]
+    environment = {key: value for key, value in os.environ.items() if key not in names}
+    script = [sys.executable, "-c", AFTERWARDS]
+    ended = subprocess.run(script, capture_output=True, check=True, env=environment, text=True)
+    within, after = map(int, ended.stdout.split())
+    assert within - after > 2**18
+
+
+@pytest.mark.parametrize("most", [machine.KEPT, machine.OLDER, 0])
+def test_an_older_glibc_is_told_all_or_nothing(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It refuses large blocks, and a limit alone would end what it adapts by itself."""
+    told: dict[int, int] = {}
+
+    class Library:
+        @staticmethod
+        def mallopt(limit: int, value: int) -> int:
+            taken = limit == -1 or value <= most
+            told.update({limit: value} if taken else {})
+            return int(taken)
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: Library)
+    for name in (*machine.LIMITS, "GLIBC_TUNABLES"):
+        monkeypatch.delenv(name, raising=False)
+    assert machine.keep_memory() == (most > 0)
+    assert told == ({-3: most, -1: machine.KEPT} if most else {})
+
+
 def test_memory_is_the_systems_business_without_glibc(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
     assert not machine.keep_memory()
+    with machine.kept_memory():
+        pass
 
 
 def test_the_processor_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,7 +87,7 @@ def opened(path: Path, device: str = "auto") -> Pair:
     if encode is None:
         raise ValueError(
             f"{path} has no encoder to find latents with (its recipe is {drawer.about['recipe']}); "
-            "name a run of a recipe that trains one, such as vae or vae-gan"
+            "name a run of a recipe that trains one: vae, vae-gan, vae-logistics"
         )
     return Pair(str(path), encode, drawer)
 

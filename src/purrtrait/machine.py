@@ -18,7 +18,8 @@ QUOTA = Path("/sys/fs/cgroup/cpu.max")
 MEMORY = Path("/proc/meminfo")
 STATUS = Path("/proc/self/status")
 PROCESSORS = Path("/proc/cpuinfo")
-KEPT = 1 << 30  # bytes that glibc may hold back, and may cut from what it holds
+KEPT = 1 << 30  # bytes at the top of glibc's heap that may be free and stay, and of a block in it
+OLDER = 1 << 25  # what glibc before 2.35 takes for a block at the most
 LIMITS = {"MALLOC_TRIM_THRESHOLD_": -1, "MALLOC_MMAP_THRESHOLD_": -3}  # numbers of malloc.h
 
 
@@ -97,15 +98,35 @@ def keep_memory() -> bool:
 
     By itself it gives large blocks back to the system at once, which then clears them page by
     page for the next tensor: hundreds of page faults a picture in a training at 64 px. What the
-    environment says of these limits is left alone, and so are other C libraries.
+    environment says of these limits is left alone, and so are other C libraries. It stays so for
+    the life of the process.
     """
+    mallopt = _of_glibc("mallopt")
+    if mallopt is None or not os.environ.keys().isdisjoint([*LIMITS, "GLIBC_TUNABLES"]):
+        return False
+    trim, block = LIMITS.values()
+    # The block first: where it is refused, any other limit would end what glibc adapts by itself.
+    return any(mallopt(block, most) == 1 for most in (KEPT, OLDER)) and mallopt(trim, KEPT) == 1
+
+
+@contextmanager
+def kept_memory() -> Iterator[None]:
+    """Memory is kept meanwhile; what is free of it goes back to the system afterwards."""
+    keep_memory()
     try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):  # not glibc; musl, macOS and Windows have no such
-        return False
-    if not os.environ.keys().isdisjoint([*LIMITS, "GLIBC_TUNABLES"]):
-        return False
-    return [mallopt(limit, KEPT) for limit in LIMITS.values()] == [1, 1]
+        yield
+    finally:
+        trim = _of_glibc("malloc_trim")
+        if trim is not None:
+            trim(0)
+
+
+def _of_glibc(name: str) -> Callable[..., int] | None:
+    """A function of the C library; None where it is not glibc."""
+    try:
+        return getattr(ctypes.CDLL(None), name, None)
+    except (OSError, TypeError):  # Windows
+        return None
 
 
 def processor() -> str:

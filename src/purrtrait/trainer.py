@@ -235,12 +235,11 @@ def _expect_known(place: Place) -> None:
 
 @contextmanager
 def own_torch(threads: int) -> Iterator[None]:
-    """So many threads and a random state of our own; the caller's come back afterwards."""
+    """So many threads and a random state of our own; the caller's come back, and free memory."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
-    machine.keep_memory()
     try:
-        with torch.random.fork_rng():
+        with machine.kept_memory(), torch.random.fork_rng():
             yield
     finally:
         torch.set_num_threads(before)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import pytest
 import torch
 from torch.distributions import Independent, Normal, kl_divergence
 
+from purrtrait.assemble import build, options
+from purrtrait.assemble.build import Shape
 from purrtrait.assemble.scoring import Validation
 from purrtrait.datasets.pack import Pack
 from purrtrait.images.resize import to_images
@@ -19,7 +22,7 @@ from purrtrait.networks.dcgan import DcganGenerator
 from purrtrait.networks.dmol import Mixing
 from purrtrait.networks.encoder import ConvolvingEncoder
 from purrtrait.networks.upsampling import UpsamplingGenerator
-from purrtrait.objectives.vae import Known, Vae, decoded, somewhere
+from purrtrait.objectives.vae import PixelLikelihood, Vae, decoded, somewhere
 from purrtrait.training import optimisers
 from purrtrait.training.fit import fit
 from purrtrait.training.record import SCORES
@@ -30,7 +33,7 @@ from purrtrait.types import Batch, Draw, Progress, Schedule
 ALWAYS = constant(1.0)
 
 
-def vae(likelihood: Known = "gaussian", weight: Schedule = ALWAYS) -> Vae:
+def vae(likelihood: PixelLikelihood = "gaussian", weight: Schedule = ALWAYS) -> Vae:
     """A small pair for grey pictures of 8 px."""
     torch.manual_seed(0)
     encoder = ConvolvingEncoder(8, 1, 6, 4)
@@ -96,11 +99,41 @@ def test_pictures_are_as_likely_as_the_mixture_at_their_latents_says(channels: i
     assert all(slope is not None and slope.isfinite().all() for slope in slopes)
 
 
-def test_a_decoder_that_says_no_such_mixture_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"true values; expected .*decoder.network=cat-gan"):
-        vae("logistics")
-    with pytest.raises(ValueError, match=r"decoder.mixing=values"):
-        mixing("means")
+def test_true_values_are_those_that_a_picture_can_have() -> None:
+    """A picture that was reduced lies between the 256 values: what is near black is black."""
+    objective, draw = mixing("values"), Draw(0, "test", 0)
+    levels = draw.uniform((5, 3, 8, 8), "pictures", 0, 256).floor()
+    between = levels + draw.uniform((5, 3, 8, 8), "between", -0.49, 0.49)
+    z = draw.normal((5, 6), "latents")
+    found = objective.unlikelihood(z, between / 127.5 - 1)
+    assert torch.equal(found, objective.unlikelihood(z, levels / 127.5 - 1))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "settings"),
+    [
+        ("vae", {"likelihood": "logistics"}),
+        ("vae-logistics", {"decoder.network": "dcgan", "decoder.latent": "128"}),
+        ("vae-logistics", {"mixing": "means"}),
+    ],
+)
+def test_a_decoder_that_says_no_such_mixture_is_refused_with_good_advice(
+    recipe: str, settings: dict[str, str]
+) -> None:
+    shape, where = Shape(64, 3), torch.device("cpu")
+    wrong, _ = options.override(options.find(recipe), settings)
+    with pytest.raises(ValueError, match=r"'logistics'.*expected") as caught:
+        build.stage(wrong.stages[0], shape, 0, where)
+    advice, *other = str(caught.value).split("; or another")
+    for way in (advice, *other):
+        said = dict(re.findall(r"--set (\S+)=([^\s;]+)", way))
+        right, _ = options.override(options.find(recipe), settings | said)
+        assert build.stage(right.stages[0], shape, 0, where).objective.artists == ("decoder",)
+
+
+def test_a_likelihood_that_is_none_is_named_with_all_that_are() -> None:
+    with pytest.raises(ValueError, match=r"bernoulli.*logistics"):
+        options.override(options.find("vae"), {"likelihood": "logistic"})
 
 
 def test_latents_are_drawn_from_the_distribution_that_the_encoder_says() -> None:

@@ -163,7 +163,7 @@ def test_another_file_is_refused(
     address = server.plan("/tigers.zip", given(zipped(tigers)))
     with pytest.raises(ValueError, match="its checksum is wrong"):
         watch.pull(f"{address}#sha256={digest(b'another')}")
-    assert list(mine.iterdir()) == []
+    assert not mine.exists()
 
 
 def test_unchecked_must_be_said_and_begins_anew(
@@ -352,6 +352,14 @@ def test_without_a_network_it_says_what_was_tried_and_what_to_do(mine: Path, wat
     assert f"by hand from {closed} (its sha256 is {digest(b'')})" in told
     assert f"make the folder {mine / 'tigers'} with the bundle's files in it: model.saf" in told
     assert watch.pauses == list(PAUSES_SECONDS)
+    assert not mine.exists()
+
+
+def test_a_folder_that_was_there_stays(server: Mirrors, mine: Path, watch: Watch) -> None:
+    mine.mkdir()
+    address = server.plan("/tigers.zip", status(404))
+    with pytest.raises(ValueError, match="could not be fetched"):
+        watch.pull(f"{address}#sha256={digest(b'')}")
     assert list(mine.iterdir()) == []
 
 

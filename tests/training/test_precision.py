@@ -20,6 +20,8 @@ from purrtrait.losses import PENALTIES
 from purrtrait.losses.exchange import Exchange
 from purrtrait.networks import CRITICS, ENCODERS, GENERATORS
 from purrtrait.networks.blocks import channels_last
+from purrtrait.networks.catgan import CatGanGenerator
+from purrtrait.networks.dmol import Mixture
 from purrtrait.objectives import OBJECTIVES
 from purrtrait.training import precision
 from purrtrait.training.fit import fit
@@ -114,6 +116,18 @@ def test_players_give_back_float32_that_was_bfloat16_on_the_way() -> None:
     assert {each.dtype for each in found} == {torch.float32}
     assert set(inside) == {torch.bfloat16}
     assert drawn.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_what_a_generator_says_of_every_pixel_is_in_float32_and_keeps_its_names() -> None:
+    generator = CatGanGenerator(16, 3, latent=4, width=4, mixing="values")
+    inside: list[torch.dtype] = []
+    doublings = [m for m in generator.modules() if isinstance(m, nn.ConvTranspose2d)]
+    doublings[-1].register_forward_hook(lambda module, given, out: inside.append(out.dtype))
+    with mixed([generator], CPU):
+        said = generator.mixture(torch.randn(8, 4))
+    assert isinstance(said, Mixture)
+    assert {part.dtype for part in said} == {torch.float32}
+    assert inside == [torch.bfloat16]
 
 
 def test_afterwards_players_are_as_they_were() -> None:

@@ -12,14 +12,14 @@ from purrtrait.networks.dmol import (
     Choice,
     Grain,
     Head,
-    Mixed,
     Mixing,
     Mixture,
+    MixtureGenerator,
 )
 from purrtrait.types import Count, Critic, Images, Latents, Logits, Prior
 
 
-class CatGanGenerator(Mixed):
+class CatGanGenerator(MixtureGenerator):
     """Transposed 4x4 convolutions up to maps of the picture's size, then a draw at every pixel.
 
     Every value is drawn from a mixture of logistics whose parameters the maps say. In training the

@@ -41,7 +41,7 @@ class Mixture(NamedTuple):
     coefficients: Tensor
 
 
-class Mixed(Generator, ABC):
+class MixtureGenerator(Generator, ABC):
     """A generator that says a mixture for every pixel, and draws the portrait from it."""
 
     mixing: Mixing

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from purrtrait.losses import logistics
 from purrtrait.losses.divergence import divergence
 from purrtrait.losses.likelihood import Likelihood, unlikelihood
-from purrtrait.networks.dmol import Mixed
+from purrtrait.networks.dmol import MixtureGenerator
 from purrtrait.networks.resting import at_rest
 from purrtrait.types import (
     Batch,
@@ -28,7 +28,7 @@ from purrtrait.types import (
     Turn,
 )
 
-Known: TypeAlias = Likelihood | Literal["logistics"]
+PixelLikelihood: TypeAlias = Literal[Likelihood, "logistics"]
 
 
 class Vae(Drawing):
@@ -61,15 +61,15 @@ class Vae(Drawing):
         encoder: Encoder,
         decoder: Generator,
         divergence_weight: Schedule,
-        likelihood: Known = "gaussian",
+        likelihood: PixelLikelihood = "gaussian",
         variance: Positive = 1.0,
     ) -> None:
         super().__init__()
+        self.unlikelihood = _decoding(encoder, decoder, likelihood, variance)
         expect_pair(encoder, decoder)
         self.encoder = encoder
         self.drawer = decoder
         self.divergence_weight = divergence_weight
-        self.unlikelihood = _decoding(decoder, likelihood, variance)
 
     def players(self) -> Mapping[str, nn.Module]:
         """``encoder`` and ``decoder``."""
@@ -100,19 +100,34 @@ class Vae(Drawing):
 
 
 def _decoding(
-    decoder: Generator, likelihood: Known, variance: float
+    encoder: Encoder, decoder: Generator, likelihood: PixelLikelihood, variance: float
 ) -> Callable[[Latents, Images], Tensor]:
-    """How unlikely pictures are as decoded from latents, in nats each: (B, Z), images to (B,)."""
+    """How unlikely pictures are when decoded of latents, in nats a picture, (B,)."""
     if likelihood != "logistics":
         lost = unlikelihood(likelihood, variance)
         return lambda z, true: lost(decoder(z), true)
-    if not isinstance(decoder, Mixed) or decoder.mixing != "values":
-        raise ValueError(
-            "the likelihood 'logistics' is that of mixtures whose colours follow true values; "
-            "expected a decoder that says such mixtures: --set decoder.network=cat-gan "
-            "--set decoder.mixing=values"
-        )
-    return lambda z, true: true[0].numel() * logistics.mixture(true, *decoder.mixture(z))
+    match decoder:
+        case MixtureGenerator(mixing="values"):
+            nats = logistics.mixture  # for each value
+            return lambda z, true: true[0].numel() * nats(_levels(true), *decoder.mixture(z))
+        case MixtureGenerator():
+            raise ValueError(
+                "the likelihood 'logistics' lets each colour follow the true values of those "
+                f"before it, the decoder's colours follow {decoder.mixing}; expected --set "
+                "decoder.mixing=values"
+            )
+        case _:
+            raise ValueError(
+                "the likelihood 'logistics' is that of a mixture for every pixel, which this "
+                "decoder does not say; expected one that does: --set decoder.network=cat-gan "
+                f"--set decoder.mixing=values --set decoder.latent={encoder.latent_size}; or "
+                "another likelihood: --set likelihood=fitted-gaussian"
+            )
+
+
+def _levels(true: Images) -> Images:
+    """Pictures at the nearest of the 256 values, which reduced or varied ones have left."""
+    return ((true + 1) * 127.5).round() / 127.5 - 1
 
 
 def expect_pair(encoder: Encoder, decoder: Generator) -> None:

@@ -57,13 +57,14 @@ def pull(
     target = root / wanted.name
     downloads = root / DOWNLOADS / hashlib.sha256(source.encode()).hexdigest()[:16]
     shelf.expect_free(target)
+    ours = [downloads, downloads.parent, *[root][: not root.exists()]]
     try:
         fetched = [
             fetch_one(one, downloads, _advice(one, target), progress, pause)
             for one in wanted.archives
         ]
     except BaseException:
-        _remove_empty(downloads, downloads.parent)  # what has arrived stays, to be continued
+        _remove_empty(*ours)  # what has arrived stays, to be continued
         raise
     sums = {file.name: checksum(file, "sha256") for file in fetched}
     try:
@@ -71,7 +72,8 @@ def pull(
             wanted.place(fetched, folder)
             _expect_whole(folder, wanted.name)
     finally:
-        _tidy(downloads)
+        shutil.rmtree(downloads, ignore_errors=True)
+        _remove_empty(*ours[1:])
     return Pulled(target, sums)
 
 
@@ -103,12 +105,6 @@ def _advice(wanted: Archive, target: Path) -> Advice:
         f"get it by hand from {wanted.mirrors[0]}{known}, and make the folder {target} with the "
         f"bundle's files in it: {', '.join(FILES)}.",
     )
-
-
-def _tidy(downloads: Path) -> None:
-    """Remove what was fetched, and the folder of all downloads where nothing else waits there."""
-    shutil.rmtree(downloads, ignore_errors=True)
-    _remove_empty(downloads.parent)
 
 
 def _remove_empty(*folders: Path) -> None:

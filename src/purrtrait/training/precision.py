@@ -111,4 +111,5 @@ def _exact(found: Tensor | tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:
         case Tensor():
             return found.float()
         case _:
-            return tuple(each.float() for each in found)
+            parts = [each.float() for each in found]
+            return getattr(type(found), "_make", tuple)(parts)  # a named tuple stays one
