@@ -27,9 +27,9 @@ class Request(BaseHTTPRequestHandler):
         told = {"Content-Length": len(body), **{k.replace("_", "-"): v for k, v in headers.items()}}
         for name, value in told.items():
             self.send_header(name, str(value))
-        self.end_headers()
-        # Before it is written: whoever has read it may look at once.
+        # Before anything is written: whoever has read it, or headers without a body, looks at once.
         self.server.sent[self.path].append(len(body))
+        self.end_headers()
         self.wfile.write(body)
 
     def first(self) -> int:
