@@ -81,6 +81,14 @@ def test_leaderboards_of_several_arenas_are_joined(generate: ModuleType, tmp_pat
     assert "get 27.4." in text
 
 
+def test_leaderboards_name_nobodys_folders() -> None:
+    """Recipes by their names and packs as they are made by default, so that anybody can repeat."""
+    for path in (DOCS / "leaderboards").glob("*/*.json"):
+        words = json.loads(path.read_text("utf-8"))["command"].split()
+        assert f"packs/{path.parent.name.rpartition('-')[0]}" in words
+        assert not [word for word in words if word.startswith("/") or word.endswith(".toml")], path
+
+
 @pytest.mark.parametrize(
     ("other", "reason"),
     [
