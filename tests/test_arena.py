@@ -26,6 +26,7 @@ from purrtrait.datasets.pack import Pack
 from purrtrait.evaluation import EXTRACTORS, leaderboard, leaderboard_page
 from purrtrait.evaluation.judgement import Judgement, Score
 from purrtrait.evaluation.leaderboard import Board, Entry, Result
+from purrtrait.files import held
 from purrtrait.images.resize import area, to_images
 from purrtrait.types import Features
 
@@ -141,6 +142,17 @@ def test_nothing_is_done_twice(whole: tuple[Path, Board], kittens: Pack) -> None
     assert board == before
     assert len(times) == 4
     assert {p: p.stat().st_mtime_ns for p in times} == times
+
+
+def test_two_at_once_are_refused(whole: tuple[Path, Board], kittens: Pack) -> None:
+    arena, trainer = plan.enter(whole[0], wanted(kittens)), Trainer()
+    with (
+        held(arena.path, "competed in", "wait"),
+        pytest.raises(ValueError, match=rf"by process {os.getpid()} on .*--out"),
+    ):
+        compete.compete(arena, purrtrait=trainer)
+    assert not trainer.begun
+    assert compete.compete(arena, purrtrait=trainer) == whole[1], "and the lock is free again"
 
 
 def test_scores_that_are_of_something_else_are_made_anew(
@@ -386,10 +398,11 @@ def program(kittens: Pack, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as in POSIX")
-def test_a_signal_is_handed_on_to_the_training(
-    program: subprocess.Popen[bytes], tmp_path: Path
+@pytest.mark.parametrize("whom", ["arena", "training"])
+def test_a_signal_to_either_stops_both(
+    whom: str, program: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
-    """Only the arena is signalled: its training saves a checkpoint, leaves, and nobody is left."""
+    """The training saves a checkpoint and leaves, the arena begins no other, nobody is left."""
     run = tmp_path / "arena/runs/dcgan-1-01"
     deadline = time.monotonic() + 120
     while not (run / "scores.jsonl").exists():
@@ -397,9 +410,10 @@ def test_a_signal_is_handed_on_to_the_training(
         time.sleep(0.05)
     owner = owned(run)
     assert owner != program.pid
-    program.send_signal(signal.SIGINT)
+    os.kill({"arena": program.pid, "training": owner}[whom], signal.SIGINT)
     assert program.wait(120) == 128 + signal.SIGINT
     assert "the same command goes on" in (tmp_path / "said.txt").read_text()
     assert len(list((run / "checkpoints").iterdir())) >= 1
     with pytest.raises(ProcessLookupError):
         os.kill(owner, 0)
+    assert [run.name for run in (tmp_path / "arena/runs").iterdir()] == ["dcgan-1-01"]

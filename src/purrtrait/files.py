@@ -1,11 +1,14 @@
-"""Files: written whole or not at all, and named from the root of the disk."""
+"""Files and folders: written whole or not at all, held by one process, named from the root."""
 
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 
 @contextmanager
@@ -18,6 +21,27 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def held(folder: Path, doing: str, advice: str) -> Iterator[None]:
+    """Keep every other process out; the system lifts the lock when this process ends.
+
+    ValueError where another one holds the folder: what it is ``doing``, who that is, and
+    ``advice``.
+    """
+    lock, owner = FileLock(folder / ".lock", timeout=0), folder / ".owner"
+    try:
+        lock.acquire()
+    except Timeout:
+        who = owner.read_text(encoding="utf-8") if owner.is_file() else "another process"
+        raise ValueError(f"{folder} is being {doing} by {who}; {advice}") from None
+    try:
+        owner.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
+        yield
+    finally:
+        owner.unlink(missing_ok=True)
+        lock.release()
 
 
 def absolute(path: str | os.PathLike[str] | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -12,6 +13,10 @@ from typing import TypeAlias
 from purrtrait import machine
 
 Command: TypeAlias = Callable[[Sequence[str]], int]  # words of the command line -> exit code
+
+
+STOPS = (signal.SIGINT, signal.SIGTERM)
+STOPPED = 128  # exit code of a process that a signal ended, plus the signal's number
 
 
 class Stopped(Exception):  # noqa: N818 - it is said of an arena, not of the program
@@ -25,7 +30,7 @@ class Stopped(Exception):  # noqa: N818 - it is said of an arena, not of the pro
 def purrtrait(words: Sequence[str]) -> int:
     """The exit code of ``purrtrait WORDS`` in a new process; its stdout is nobody's.
 
-    Raises Stopped when a signal came meanwhile, once the process has saved and left.
+    Raises Stopped when a signal came meanwhile, here or only there, once the process has left.
     """
     heard: list[int] = []
     children: list[subprocess.Popen[bytes]] = []
@@ -46,6 +51,7 @@ def purrtrait(words: Sequence[str]) -> int:
         for number in heard:  # those that came too early to be handed on
             child.send_signal(number)
         code = child.wait()
-    if heard:
-        raise Stopped(heard[0])
+    stopped = [*heard, *(number for number in STOPS if code in (STOPPED + number, -number))]
+    if stopped:
+        raise Stopped(stopped[0])
     return code

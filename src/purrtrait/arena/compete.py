@@ -13,6 +13,7 @@ from purrtrait.evaluation import leaderboard_page
 from purrtrait.evaluation.judgement import FILE, Judgement
 from purrtrait.evaluation.leaderboard import Board, Result
 from purrtrait.evaluation.reference import Report, silent
+from purrtrait.files import held
 from purrtrait.training.run import REQUEST, Run
 
 log = logging.getLogger(__name__)
@@ -28,8 +29,15 @@ def compete(
     """Train and judge whatever is not yet; what is done already is only read.
 
     ``purrtrait`` runs a command line and gives its exit code. Raises child.Stopped when it was
-    interrupted: called again, the arena goes on where it was.
+    interrupted: called again, the arena goes on where it was. ValueError where another process
+    holds the same arena.
     """
+    advice = "wait until it ends, stop it, or name another folder with --out"
+    with held(arena.path, "competed in", advice):
+        return _compete(arena, report, purrtrait)
+
+
+def _compete(arena: Arena, report: Report, purrtrait: child.Command) -> Board:
     log.info("%s: %d trainings", arena.path, len(arena.recipes) * len(arena.seeds))
     results: dict[str, list[Result]] = {name: [] for name in arena.recipes}
     entries = {name: board.entry(arena, name) for name in arena.recipes}

@@ -10,8 +10,6 @@ import click
 from purrtrait import arguments
 from purrtrait.commands.common import device_option, json_option, threads_option
 
-STOPPED = 128  # exit code of a program that a signal ended, plus the signal's number
-
 
 @click.command()
 @click.argument("recipes", nargs=-1, required=True, metavar="RECIPE...")
@@ -67,7 +65,7 @@ def arena(recipes: tuple[str, ...], data: Path, as_json: bool, **asked: Any) -> 
         board = compete.compete(entered, tasks.report)
     except child.Stopped as stopped:
         click.echo(f"stopped; the same command goes on in {entered.path}", err=True)
-        raise SystemExit(STOPPED + stopped.number) from None
+        raise SystemExit(child.STOPPED + stopped.number) from None
     finally:
         tasks.close()
     _tell(board, entered.path, as_json)

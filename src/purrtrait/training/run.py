@@ -9,15 +9,13 @@ import math
 import os
 import re
 import shutil
-import socket
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from filelock import FileLock, Timeout
-
+from purrtrait.files import held
 from purrtrait.training import checkpoint
 from purrtrait.training.checkpoint import Checkpoint
 
@@ -196,25 +194,10 @@ class Run:
         paths = sorted(self.previews.glob(f"{stage}-{'[0-9]' * 9}.png"))
         return [(int(path.stem[-9:]), path) for path in paths]
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> AbstractContextManager[None]:
         """Keep every other trainer out; the system lifts the lock when this process ends."""
-        lock = FileLock(self.path / ".lock", timeout=0)
-        owner = self.path / ".owner"
-        try:
-            lock.acquire()
-        except Timeout:
-            who = owner.read_text(encoding="utf-8") if owner.is_file() else "another process"
-            raise ValueError(
-                f"{self.path} is being trained by {who}; wait until it ends, stop it, or start a "
-                "run of another --name"
-            ) from None
-        try:
-            owner.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
-            yield
-        finally:
-            owner.unlink(missing_ok=True)
-            lock.release()
+        advice = "wait until it ends, stop it, or start a run of another --name"
+        return held(self.path, "trained", advice)
 
 
 def create(root: Path, name: str) -> Run:
