@@ -1,4 +1,4 @@
-"""Measures what it is worth that freed memory stays with a training (`machine.keep_memory`).
+"""Measures what it is worth that freed memory stays with a training (`machine.kept_memory`).
 
 Run ``python benchmarks/memory.py --json out.json``. Each measurement is a process of its own, since
 glibc cannot be told to forget; processes with and without take turns.
@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -29,13 +30,12 @@ def measure(case: str, threads: int, keep: bool) -> dict[str, float]:
     name, settings, size = CASES[case]
     recipe, _ = options.override(options.find(name), {"pixels": "0", **settings})
     torch.set_num_threads(threads)
-    if keep and not machine.keep_memory():
-        raise SystemExit("the C library is not glibc, or the environment sets its limits")
-    loop = ours(recipe, size)
-    cycle(loop, WARM)
-    faults, begun = resource.getrusage(resource.RUSAGE_SELF).ru_minflt, time.perf_counter()
-    images = cycle(loop, IMAGES)
-    seconds = time.perf_counter() - begun
+    with machine.kept_memory() if keep else nullcontext():
+        loop = ours(recipe, size)
+        cycle(loop, WARM)
+        faults, begun = resource.getrusage(resource.RUSAGE_SELF).ru_minflt, time.perf_counter()
+        images = cycle(loop, IMAGES)
+        seconds = time.perf_counter() - begun
     return {
         "images per second": images / seconds,
         "faults per image": (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults) / images,
@@ -47,7 +47,7 @@ def elsewhere(case: str, threads: int, keep: bool) -> dict[str, float]:
     """The same in a process of its own."""
     command = [sys.executable, __file__, "--case", case, "--threads", str(threads)]
     ended = subprocess.run(
-        [*command, *["--keep"] * keep], capture_output=True, check=True, text=True
+        [*command, *["--keep"] * keep], stdout=subprocess.PIPE, check=True, text=True
     )
     measured: dict[str, float] = json.loads(ended.stdout)
     return measured
@@ -60,16 +60,22 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=machine.threads())
     parser.add_argument("--only", default="portrait-32,portrait-64", help="as of step.py")
-    parser.add_argument("--case", help="measure only this, here and now")
-    parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--case", help="measure only this, here and now, as JSON")
+    parser.add_argument("--keep", action="store_true", help="with --case: keep memory")
     asked = parser.parse_args()
     if asked.case:
         print(json.dumps(measure(asked.case, asked.threads, asked.keep)))
         return
+    cases = asked.only.split(",")
+    if strange := sorted(set(cases) - set(CASES)):
+        parser.error(f"no case {', '.join(strange)}; expected some of {', '.join(CASES)}")
+    with machine.kept_memory() as kept_here:
+        if not kept_here:
+            parser.error("the C library is not glibc, or the environment sets its limits")
     print("| case | images/s, memory given back | kept | ratio | faults an image | kept |")
     print("|---|---|---|---|---|---|")
     rows = {}
-    for case in asked.only.split(","):
+    for case in cases:
         found = [
             [elsewhere(case, asked.threads, keep) for keep in (False, True)]
             for _ in range(asked.rounds)

@@ -93,32 +93,32 @@ def peak_memory_bytes(where: torch.device) -> int:
     return int(kibibytes[0]) * 1024 if kibibytes else 0
 
 
-def keep_memory() -> bool:
-    """Keep main memory that tensors leave for the next ones; whether glibc was told so.
-
-    By itself it gives large blocks back to the system at once, which then clears them page by
-    page for the next tensor: hundreds of page faults a picture in a training at 64 px. What the
-    environment says of these limits is left alone, and so are other C libraries. It stays so for
-    the life of the process.
-    """
-    mallopt = _of_glibc("mallopt")
-    if mallopt is None or not os.environ.keys().isdisjoint([*LIMITS, "GLIBC_TUNABLES"]):
-        return False
-    trim, block = LIMITS.values()
-    # The block first: where it is refused, any other limit would end what glibc adapts by itself.
-    return any(mallopt(block, most) == 1 for most in (KEPT, OLDER)) and mallopt(trim, KEPT) == 1
-
-
 @contextmanager
-def kept_memory() -> Iterator[None]:
-    """Memory is kept meanwhile; what is free of it goes back to the system afterwards."""
-    keep_memory()
+def kept_memory() -> Iterator[bool]:
+    """Main memory that tensors leave is kept for the next ones meanwhile; whether it really is.
+
+    By itself glibc gives large blocks back to the system at once, which then clears them page by
+    page for the next tensor: hundreds of page faults a picture in a training at 64 px. What the
+    environment says of its limits is left alone, and so are other C libraries. What is free
+    afterwards goes back to the system; the limits stay for the life of the process.
+    """
+    kept = os.environ.keys().isdisjoint([*LIMITS, "GLIBC_TUNABLES"]) and _limited()
     try:
-        yield
+        yield kept
     finally:
-        trim = _of_glibc("malloc_trim")
+        trim = _of_glibc("malloc_trim") if kept else None
         if trim is not None:
             trim(0)
+
+
+def _limited() -> bool:
+    """Tell glibc to keep memory; whether it does."""
+    mallopt = _of_glibc("mallopt")
+    if mallopt is None:
+        return False
+    trim, block = LIMITS.values()
+    # The block first: where it is refused, the other limit would end what glibc adapts by itself.
+    return any(mallopt(block, most) for most in (KEPT, OLDER)) and mallopt(trim, KEPT) == 1
 
 
 def _of_glibc(name: str) -> Callable[..., int] | None:

@@ -235,7 +235,7 @@ def _expect_known(place: Place) -> None:
 
 @contextmanager
 def own_torch(threads: int) -> Iterator[None]:
-    """So many threads and a random state of our own; the caller's come back, and free memory."""
+    """So many threads, a random state of our own, and kept memory; the caller's come back."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:

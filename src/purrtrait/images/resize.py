@@ -133,6 +133,11 @@ def to_uint8(images: Images) -> np.ndarray:
     return levels.to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
+def rounded(images: Images) -> Images:
+    """Images in [-1, 1] at the nearest of a picture's 256 values; averaged ones lie between."""
+    return ((images + 1) * HALF).round() / HALF - 1
+
+
 def to_images(pixels: np.ndarray) -> Images:
     """Pixels (B, H, W, C) uint8 as float32 images (B, C, H, W) in [-1, 1], channels last."""
     # A copy: torch refuses to share memory that may only be read, as a pack's is.

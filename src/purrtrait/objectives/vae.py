@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from purrtrait.images.resize import rounded
 from purrtrait.losses import logistics
 from purrtrait.losses.divergence import divergence
 from purrtrait.losses.likelihood import Likelihood, unlikelihood
@@ -109,7 +110,7 @@ def _decoding(
     match decoder:
         case MixtureGenerator(mixing="values"):
             nats = logistics.mixture  # for each value
-            return lambda z, true: true[0].numel() * nats(_levels(true), *decoder.mixture(z))
+            return lambda z, true: true[0].numel() * nats(rounded(true), *decoder.mixture(z))
         case MixtureGenerator():
             raise ValueError(
                 "the likelihood 'logistics' lets each colour follow the true values of those "
@@ -123,11 +124,6 @@ def _decoding(
                 f"--set decoder.mixing=values --set decoder.latent={encoder.latent_size}; or "
                 "another likelihood: --set likelihood=fitted-gaussian"
             )
-
-
-def _levels(true: Images) -> Images:
-    """Pictures at the nearest of the 256 values, which reduced or varied ones have left."""
-    return ((true + 1) * 127.5).round() / 127.5 - 1
 
 
 def expect_pair(encoder: Encoder, decoder: Generator) -> None:

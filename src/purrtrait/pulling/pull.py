@@ -57,7 +57,7 @@ def pull(
     target = root / wanted.name
     downloads = root / DOWNLOADS / hashlib.sha256(source.encode()).hexdigest()[:16]
     shelf.expect_free(target)
-    ours = [downloads, downloads.parent, *[root][: not root.exists()]]
+    ours = [downloads, downloads.parent] + ([] if root.exists() else [root])
     try:
         fetched = [
             fetch_one(one, downloads, _advice(one, target), progress, pause)
