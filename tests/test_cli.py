@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import multiprocessing
 import os
@@ -21,13 +23,14 @@ import pytest
 from PIL import Image
 
 from helpers import TINY, files, tiny
-from purrtrait import config
+from purrtrait import config, machine
 from purrtrait.__main__ import run
 from purrtrait.assemble.options import find
 from purrtrait.console import StageBars
 from purrtrait.datasets import kittens as kittens_module
 from purrtrait.datasets.pack import Pack
 from purrtrait.objectives import OBJECTIVES
+from purrtrait.training import session
 from purrtrait.training.run import Run
 from purrtrait.types import Progress
 
@@ -277,7 +280,7 @@ def test_weights_of_another_run_are_a_beginning(
 # signals
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", machine.STOPS)
 def test_a_signal_saves_and_leaves(
     number: signal.Signals, purrtrait: Call, kittens: Pack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -295,21 +298,53 @@ def test_a_signal_saves_and_leaves(
     assert purrtrait("resume", said.json["run"], "--json").json["images_seen"] == 80
 
 
+def twice(bars: StageBars, stage: str, now: Progress, budget: int) -> None:
+    """Signal this process twice, in the place of a progress bar."""
+    if now.images_seen == 16:
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_two_signals_at_once_are_one(
+    purrtrait: Call, kittens: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who stops a service signals all of its processes, and the arena hands its own on."""
+    with monkeypatch.context() as patch:
+        patch.setattr(StageBars, "watch", twice)
+        patch.setattr(session, "TOGETHER", 60.0)
+        said = train(purrtrait, kittens, "--budget", 80, "--json")
+    assert said.code == 128 + signal.SIGTERM
+    assert said.json["images_seen"] == 24
+
+
 def test_a_second_signal_leaves_at_once(
     purrtrait: Call, kittens: Pack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(bars: StageBars, stage: str, now: Progress, budget: int) -> None:
-        if now.images_seen == 16:
-            signal.raise_signal(signal.SIGINT)
-            signal.raise_signal(signal.SIGINT)
-
     with monkeypatch.context() as patch:
-        patch.setattr(StageBars, "watch", interrupt)
+        patch.setattr(StageBars, "watch", twice)
+        patch.setattr(session, "TOGETHER", -1.0)
         said = train(purrtrait, kittens, "--budget", 48, "--checkpoint-every", 8)
     assert said.code == 130
     assert "stopped at once" in said.err
     assert said.out == ""
     assert purrtrait("resume", "runs/dcgan-01", "--json").json["images_seen"] == 48
+
+
+class Gone(io.StringIO):
+    """A terminal that was closed, of which whoever writes learns."""
+
+    def write(self, text: str, /) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+
+def test_a_terminal_that_is_closed_ends_no_training(
+    purrtrait: Call, kittens: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", Gone())
+        said = train(purrtrait, kittens, "--budget", 48, "--json", "--log-every", 1)
+    assert said.code == 0
+    assert said.json["finished"] is True and Path(said.json["report"]).is_file()
 
 
 def child(words: list[str], errors: str) -> None:

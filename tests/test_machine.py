@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -224,3 +225,17 @@ def test_the_processor_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert machine.processor()
     file.write_text("processor : 0\nmodel name\t: Fast 9000\nprocessor : 1\nmodel name : Other\n")
     assert machine.processor() == "Fast 9000"
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no such signal on Windows")
+@pytest.mark.parametrize("nohup", [False, True])
+def test_who_shall_survive_a_terminal_hears_nothing_of_its_end(nohup: bool) -> None:
+    heard: list[int] = []
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN if nohup else signal.SIG_DFL)
+    try:
+        with machine.heard(lambda number, frame: heard.append(number)):
+            signal.raise_signal(signal.SIGHUP)
+        assert heard == [signal.SIGHUP] * (not nohup)
+        assert signal.getsignal(signal.SIGHUP) == (signal.SIG_IGN if nohup else signal.SIG_DFL)
+    finally:
+        signal.signal(signal.SIGHUP, before)

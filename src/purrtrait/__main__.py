@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 
 import click
 
@@ -40,7 +41,8 @@ def run(arguments: list[str]) -> int:
 
 
 def _say(words: str, code: int) -> int:
-    click.echo(f"purrtrait: {words}", err=True)
+    with suppress(OSError):  # the terminal may be gone
+        click.echo(f"purrtrait: {words}", err=True)
     return code
 
 

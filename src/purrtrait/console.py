@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from tqdm import tqdm
@@ -29,10 +30,11 @@ class Bar:
 
     def __call__(self, done: int, total: int, scores: Mapping[str, float] | None = None) -> None:
         """So much of the total is done."""
-        bar = self.bar = self.bar or self._begun(done, total)
         shown = {SHOWN[name]: f"{v:.3g}" for name, v in (scores or {}).items() if name in SHOWN}
-        bar.set_postfix(shown, refresh=False)
-        bar.update(min(done, total) - bar.n)
+        with self._to_a_terminal():
+            bar = self.bar = self.bar or self._begun(done, total)
+            bar.set_postfix(shown, refresh=False)
+            bar.update(min(done, total) - bar.n)
         if done >= total:
             self.close()
 
@@ -49,9 +51,19 @@ class Bar:
 
     def close(self) -> None:
         """Leave the bar as it stands; a later call begins a new one."""
-        if self.bar is not None:
-            self.bar.close()
-            self.bar = None
+        with self._to_a_terminal():
+            if self.bar is not None:
+                self.bar.close()
+        self.bar = None
+
+    @contextmanager
+    def _to_a_terminal(self) -> Iterator[None]:
+        """That was closed meanwhile, perhaps: work goes on to its checkpoint without a bar."""
+        try:
+            yield
+        except OSError:
+            if self.bar is not None:
+                self.bar.disable = True  # it writes no more
 
 
 class StageBars:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from contextlib import suppress
 
 from tqdm import tqdm
 
@@ -13,8 +14,9 @@ class Lines(logging.Handler):
     """Log lines on stderr that do not break a progress bar."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one line."""
-        tqdm.write(self.format(record), file=sys.stderr)
+        """Write one line; a terminal that was closed ends no training."""
+        with suppress(OSError):
+            tqdm.write(self.format(record), file=sys.stderr)
 
 
 def show_log() -> None:

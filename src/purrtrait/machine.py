@@ -20,6 +20,12 @@ STATUS = Path("/proc/self/status")
 PROCESSORS = Path("/proc/cpuinfo")
 KEPT = 1 << 30  # bytes at the top of glibc's heap that may be free and stay, and of a block in it
 OLDER = 1 << 25  # what glibc before 2.35 takes for a block at the most
+# A terminal that is closed, too, but not on Windows, which has no such signal.
+STOPS = tuple(
+    signal.Signals[name]
+    for name in ("SIGINT", "SIGTERM", "SIGHUP")
+    if name in signal.Signals.__members__
+)
 LIMITS = {"MALLOC_TRIM_THRESHOLD_": -1, "MALLOC_MMAP_THRESHOLD_": -3}  # numbers of malloc.h
 
 
@@ -146,9 +152,13 @@ def first() -> bool:
 
 @contextmanager
 def heard(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Ctrl-C and SIGTERM go to the handler meanwhile, and afterwards to whom they went before."""
+    """Ctrl-C, SIGTERM and SIGHUP go to the handler meanwhile, and then to whom they went before.
+
+    Under ``nohup`` SIGHUP is still nobody's.
+    """
     try:
-        before = {s: signal.signal(s, handler) for s in (signal.SIGINT, signal.SIGTERM)}
+        wanted = [s for s in STOPS if s.name != "SIGHUP" or signal.getsignal(s) != signal.SIG_IGN]
+        before = {s: signal.signal(s, handler) for s in wanted}
     except ValueError:  # not the main thread: whoever owns that owns the signals
         before = {}
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -14,8 +13,6 @@ from purrtrait import machine
 
 Command: TypeAlias = Callable[[Sequence[str]], int]  # words of the command line -> exit code
 
-
-STOPS = (signal.SIGINT, signal.SIGTERM)
 STOPPED = 128  # exit code of a process that a signal ended, plus the signal's number
 
 
@@ -51,7 +48,7 @@ def purrtrait(words: Sequence[str]) -> int:
         for number in heard:  # those that came too early to be handed on
             child.send_signal(number)
         code = child.wait()
-    stopped = [*heard, *(number for number in STOPS if code in (STOPPED + number, -number))]
+    stopped = [*heard, *(number for number in machine.STOPS if code in (STOPPED + number, -number))]
     if stopped:
         raise Stopped(stopped[0])
     return code

@@ -25,6 +25,7 @@ from purrtrait.types import Progress, Share
 log = logging.getLogger(__name__)
 
 NO_SCORES: Mapping[str, float] = {}
+TOGETHER = 0.5  # seconds
 
 
 @dataclass
@@ -33,6 +34,7 @@ class Stop:
 
     seconds: float = float("inf")
     signal: int = 0
+    heard: float = 0.0
     begun: float = field(default_factory=time.monotonic)
 
     def wanted(self) -> bool:
@@ -42,12 +44,19 @@ class Stop:
 
 @contextmanager
 def signals(stop: Stop) -> Iterator[None]:
-    """Ctrl-C and SIGTERM ask for a stop; a second one ends the process at once."""
+    """Ctrl-C, SIGTERM and SIGHUP ask for a stop; a second one ends the process at once.
+
+    Within TOGETHER seconds it is the same one: systems signal a process and whoever started it,
+    which hands it on.
+    """
 
     def ask(number: int, frame: FrameType | None) -> None:
-        if stop.signal:
+        now = time.monotonic()
+        if stop.signal and now - stop.heard > TOGETHER:
             raise KeyboardInterrupt
-        stop.signal = number
+        if stop.signal:
+            return
+        stop.signal, stop.heard = number, now
         log.warning("stopping after this step, with a checkpoint (once more: at once, without)")
 
     with machine.heard(ask):
