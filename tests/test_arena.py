@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,14 +14,15 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
 
-from purrtrait import wrapping
+from purrtrait import machine, wrapping
 from purrtrait.__main__ import run as in_this_process
-from purrtrait.arena import child, compete, pace, plan
+from purrtrait.arena import board, child, compete, pace, plan
 from purrtrait.arena.plan import Wanted
 from purrtrait.assemble import arithmetic, build, options
 from purrtrait.datasets.pack import Pack
@@ -28,8 +31,11 @@ from purrtrait.evaluation.judgement import Judgement, Score
 from purrtrait.evaluation.leaderboard import Board, Entry, Result
 from purrtrait.files import held
 from purrtrait.images.resize import area, to_images
+from purrtrait.training.checkpoint import Checkpoint
+from purrtrait.training.run import Run
 from purrtrait.types import Features
 
+Capture: TypeAlias = pytest.CaptureFixture[str]
 SMALL = {"pixels": "0", "batch": "8", "network.width": "8", "half_life_images": "10"}
 
 
@@ -107,17 +113,17 @@ def whole(kittens: Pack, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
     assert kept["trainings"] == {"ended": 2, "planned": 4}
     assert "2 of 4 trainings have ended" in (path / "leaderboard.md").read_text()
     third = Trainer()
-    board = compete.compete(plan.enter(path, wanted(kittens)), purrtrait=third)
+    made = compete.compete(plan.enter(path, wanted(kittens)), purrtrait=third)
     assert third.begun == ["train dcgan.toml", "train portrait.toml"]
-    return path, board
+    return path, made
 
 
 def results(path: Path) -> dict[str, Any]:
     """The scores of every training in a leaderboard."""
-    board = json.loads((path / "leaderboard.json").read_text())
+    kept = json.loads((path / "leaderboard.json").read_text())
     return {
         f"{entry['recipe']} {training['seed']}": training["scores"]
-        for entry in board["leaderboard"]
+        for entry in kept["leaderboard"]
         for training in entry["trainings"]
     }
 
@@ -133,13 +139,18 @@ def test_an_interrupted_arena_ends_the_same(
     assert straight.items() <= interrupted.items()
 
 
-def test_nothing_is_done_twice(whole: tuple[Path, Board], kittens: Pack) -> None:
+def test_nothing_is_done_twice(
+    whole: tuple[Path, Board], kittens: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does the leaderboard say that it was done where, or with what, it is only read."""
     path, before = whole
+    monkeypatch.setattr(machine, "processor", lambda: "another machine")
+    monkeypatch.setattr(board, "VERSION", "9.9.9")
     times = {p: p.stat().st_mtime_ns for p in path.rglob("scores.json")}
     again = Trainer()
-    board = compete.compete(plan.enter(path, wanted(kittens)), purrtrait=again)
+    now = compete.compete(plan.enter(path, wanted(kittens)), purrtrait=again)
     assert not again.begun
-    assert board == before
+    assert now == before
     assert len(times) == 4
     assert {p: p.stat().st_mtime_ns for p in times} == times
 
@@ -169,8 +180,8 @@ def test_scores_that_are_of_something_else_are_made_anew(
 
 
 def test_the_best_stands_first(whole: tuple[Path, Board]) -> None:
-    path, board = whole
-    means = [leaderboard.mean(entry.values()) for entry in board.ranked]
+    path, made = whole
+    means = [leaderboard.mean(entry.values()) for entry in made.ranked]
     assert means == sorted(means) and len(means) == 2
     kept = json.loads((path / "leaderboard.json").read_text())
     assert [e["scores"]["frechet"]["mean"] for e in kept["leaderboard"]] == means
@@ -179,7 +190,7 @@ def test_the_best_stands_first(whole: tuple[Path, Board]) -> None:
         assert sum(entry["parameters"].values()) > 1000
         assert entry["scores"]["frechet"]["deviation"] >= 0
     rows = (path / "leaderboard.md").read_text().splitlines()
-    assert [row.split(" | ")[1] for row in rows[4:6]] == [e.name for e in board.ranked]
+    assert [row.split(" | ")[1] for row in rows[4:6]] == [e.name for e in made.ranked]
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no system to ask")
@@ -309,13 +320,125 @@ def test_the_pace_is_that_of_training(kittens: Pack) -> None:
 def test_a_training_that_fails_comes_last_and_is_tried_again(kittens: Pack, tmp_path: Path) -> None:
     request = wanted(kittens, seeds=(1,))
     arena = plan.enter(tmp_path / "arena", request)
-    board = compete.compete(arena, purrtrait=Trainer(fail="dcgan"))
-    assert [entry.name for entry in board.ranked] == ["portrait", "dcgan"]
+    made = compete.compete(arena, purrtrait=Trainer(fail="dcgan"))
+    assert [entry.name for entry in made.ranked] == ["portrait", "dcgan"]
+    assert made.failed == ["dcgan seed 1"]
     assert "seed 1 failed (exit code 1)" in (arena.path / "leaderboard.md").read_text()
+    (arena.path / "leaderboard.json").unlink()
+    with pytest.raises(child.Stopped):
+        compete.compete(arena, purrtrait=Trainer(stop_before=0))
+    assert list(results(arena.path)) == ["portrait 1"], "what has ended is shown at once"
     again = Trainer()
-    board = compete.compete(arena, purrtrait=again)
+    made = compete.compete(arena, purrtrait=again)
     assert again.begun == ["train dcgan.toml"]
-    assert all(entry.done for entry in board.entries)
+    assert all(entry.done for entry in made.entries) and not made.failed
+
+
+def copied(whole: tuple[Path, Board], place: Path, request: Wanted) -> plan.Arena:
+    """The same arena elsewhere."""
+    shutil.copytree(whole[0], place)
+    return plan.enter(place, request)
+
+
+def test_a_run_that_was_killed_before_it_had_begun_is_begun_anew(
+    whole: tuple[Path, Board], kittens: Pack, tmp_path: Path
+) -> None:
+    arena, trainer = copied(whole, tmp_path / "arena", wanted(kittens)), Trainer()
+    run = tmp_path / "arena/runs/portrait-2-01"
+    (run / "run.json").unlink()
+    (run / "bundle/README.md").unlink()  # it is written last
+    with pytest.raises(ValueError, match=r"portrait-2-01 has checkpoints and no run\.json"):
+        compete.compete(arena, purrtrait=trainer)
+    assert (run / "checkpoints").is_dir() and not trainer.begun
+    shutil.rmtree(run / "checkpoints")
+    made = compete.compete(arena, purrtrait=trainer)
+    assert trainer.begun == ["train portrait.toml"]
+    assert [e.values() for e in made.entries] == [e.values() for e in whole[1].entries]
+
+
+def test_a_report_that_was_not_written_is_written(
+    whole: tuple[Path, Board], kittens: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reported: list[str] = []
+    runs = whole[0] / "runs"
+    for run in runs.iterdir():
+        (run / "report.html").write_text("with its scores")
+    (runs / "dcgan-2-01/report.html").unlink()
+    os.utime(runs / "dcgan-1-01/report.html", (0, 0))
+    monkeypatch.setattr(wrapping, "wrap_report", lambda run: reported.append(run.path.name))
+    compete.compete(plan.enter(whole[0], wanted(kittens)), purrtrait=Trainer())
+    assert sorted(reported) == ["dcgan-1-01", "dcgan-2-01"]
+
+
+def test_all_stages_are_counted(whole: tuple[Path, Board], kittens: Pack, tmp_path: Path) -> None:
+    """As if the first dcgan had been trained on another stage, twice as slow and half as large."""
+    arena = copied(whole, tmp_path / "arena", wanted(kittens))
+    run = Run(arena.path / "runs/dcgan-1-01")
+    last = run.latest()
+    assert last is not None
+    under, spent = tmp_path / "under-000000032", last.facts["spent"]
+    shutil.copytree(last.path, under)
+    slow = {
+        "seconds": 2 * spent["seconds"],
+        "peak_memory_bytes": spent["peak_memory_bytes"] // 2,
+    }
+    run.adopt(Checkpoint(under, {**last.facts, "stage": "under", "spent": slow}), -1)
+    (one, _), (before, _) = (
+        entries[0].results
+        for entries in (compete.compete(arena, purrtrait=Trainer()).entries, whole[1].entries)
+    )
+    assert one.seconds == pytest.approx(3 * before.seconds)
+    assert one.peak_memory_bytes == before.peak_memory_bytes
+    assert (one.images_seen, before.images_seen) == (64, 32)
+
+
+def test_the_command_asks_for_the_same(whole: tuple[Path, Board], kittens: Pack) -> None:
+    words = shlex.split(whole[1].command)
+    assert words[:4] == ["purrtrait", "arena", "dcgan", "portrait"]
+    assert [words[n + 1] for n, word in enumerate(words) if word == "--set"] == [
+        f"{name}={value}" for name, value in SMALL.items()
+    ]
+    asked = {words[n]: words[n + 1] for n in range(4, len(words), 2) if words[n] != "--set"}
+    assert asked.pop("--out") and asked == {
+        "--data": str(kittens.path),
+        "--seeds": "1,2",
+        "--budget": "32",
+        "--samples": "16",
+        "--extractor": "patches",
+        "--device": "cpu",
+        "--threads": "1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("amount", "said"),
+    [
+        ({"images": 1_018_432}, "1018432"),
+        ({"images": None, "tflop": 1_234_567.25}, "1234567.25TFLOP"),
+        ({"images": None, "minutes": 0.1}, "0.1min"),
+    ],
+)
+def test_a_budget_is_said_to_its_last_digit(
+    amount: dict[str, Any], said: str, kittens: Pack
+) -> None:
+    assert wanted(kittens, **amount).budget == said
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_the_exit_code_tells_of_failed_trainings(
+    failed: bool, whole: tuple[Path, Board], monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    entries = list(whole[1].entries)
+    if failed:
+        entries[0] = replace(entries[0], results=[Result(seed=1, failed="failed (exit code 1)")])
+    made = replace(whole[1], entries=entries)
+    monkeypatch.setattr(compete, "compete", lambda *anything: made)
+    monkeypatch.setattr(plan, "enter", lambda path, asked: SimpleNamespace(path=path))
+    words = ["arena", "dcgan", "portrait", "--data", "pack", "--budget", "32", "--out", "there"]
+    assert in_this_process(words) == failed
+    said = capsys.readouterr()
+    assert "dcgan" in said.out
+    assert ("1 of 4 trainings failed (dcgan seed 1)" in said.err) is failed
 
 
 def result(seed: int, value: float) -> Result:
@@ -346,6 +469,14 @@ def test_ranking_by_mean_with_its_spread() -> None:
     assert bars[0] / bars[2] == pytest.approx(150 / 210, rel=0.01)
     (floor,) = set(re.findall(r'class="floor" style="left: ([\d.]+)%', page)) - {"50"}
     assert float(floor) / bars[0] == pytest.approx(30 / 150, rel=0.01)
+
+
+def test_failing_where_it_is_hard_wins_nothing() -> None:
+    lucky = entry("lucky", 100)
+    lucky = replace(lucky, results=[*lucky.results, Result(seed=2, failed="failed")])
+    entries = [lucky, entry("steady", 150, 170), entry("waits")]
+    made = Board(title="t", entries=entries, planned=6, facts={}, command="c", credit="")
+    assert [e.name for e in made.ranked] == ["steady", "lucky", "waits"]
 
 
 def test_curves_of_the_score_in_training() -> None:

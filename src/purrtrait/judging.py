@@ -90,13 +90,13 @@ def keep(judgement: Judgement, path: Path) -> None:
 
 def enter(judgement: Judgement, run: runs.Run) -> None:
     """Put a judgement of a run into its folder and its report, with the closest neighbours."""
-    keep(judgement, run.path / FILE)
     folder = run.checkpoints / judgement.origin["checkpoint"]
     pictures = closest(judgement, folder)
     scale = sheet.enlargement(pictures.shape[1])
     sheet.write_png(
         run.path / judgements.NEIGHBOURS, sheet.grid(pictures, 2 * PAIRS_A_ROW, 2, scale)
     )
+    keep(judgement, run.path / FILE)
     wrapping.wrap_report(run)
 
 

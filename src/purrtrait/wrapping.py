@@ -19,6 +19,8 @@ from purrtrait.training.run import Run
 
 log = logging.getLogger(__name__)
 
+REPORT = "report.html"
+
 
 def stale(run: Run) -> dict[str, str]:
     """The stages of a run that no longer fit what they stand on, each with the reason."""
@@ -116,11 +118,12 @@ def wrap(run: Run, finished: bool) -> None:
     if last is None:
         return
     recipe = config.read(run.path / runs.RECIPE)
-    if finished and bundle.describe(last.path)["stages"]:
-        bundle.write(run.path / "bundle", last.path, bundling.card(recipe, last))
     if any(run.previews.glob("*.png")):
         film(run)
     wrap_report(run)
+    # Last, and its card last of all: where that is, everything is.
+    if finished and bundle.describe(last.path)["stages"]:
+        bundle.write(run.path / "bundle", last.path, bundling.card(recipe, last))
 
 
 def wrap_report(run: Run) -> None:
@@ -133,7 +136,7 @@ def wrap_report(run: Run) -> None:
     judgement = judged(run)
     grids = run.shown(last.stage)
     report.write(
-        run.path / "report.html",
+        run.path / REPORT,
         report.Contents(
             title=run.path.name,
             summary=recipe.summary,

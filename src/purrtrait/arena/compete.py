@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import shutil
 from pathlib import Path
 
-from purrtrait import judging, trainer
+from purrtrait import judging, trainer, wrapping
 from purrtrait.arena import board, child
-from purrtrait.arena.plan import Arena
+from purrtrait.arena.plan import Arena, Training
 from purrtrait.evaluation import leaderboard_page
 from purrtrait.evaluation.judgement import FILE, Judgement
 from purrtrait.evaluation.leaderboard import Board, Result
 from purrtrait.evaluation.reference import Report, silent
 from purrtrait.files import held
+from purrtrait.sampling import bundle
 from purrtrait.training.run import REQUEST, Run
 
 log = logging.getLogger(__name__)
@@ -38,44 +39,47 @@ def compete(
 
 
 def _compete(arena: Arena, report: Report, purrtrait: child.Command) -> Board:
-    log.info("%s: %d trainings", arena.path, len(arena.recipes) * len(arena.seeds))
-    results: dict[str, list[Result]] = {name: [] for name in arena.recipes}
+    trainings = arena.trainings
+    log.info("%s: %d trainings", arena.path, len(trainings))
     entries = {name: board.entry(arena, name) for name in arena.recipes}
+    # What has ended comes first: no leaderboard lacks it while a failed training is tried again.
+    ended = [training for training in trainings if finished(arena, training)]
+    results = {training: judged(arena, training, report) for training in ended}
     made = board.board(arena, entries, results)
-    for number, (seed, name) in enumerate(_order(arena), 1):
-        run = Run(arena.path / RUNS / f"{name}-{seed}-01")
-        code = 0
-        if not finished(arena, name, run):
-            log.info("training %d: %s with seed %d", number, name, seed)
-            code = _train(arena, name, seed, run, purrtrait)
-        if finished(arena, name, run):
-            results[name].append(judged(arena, seed, run, report))
+    if ended:
+        leaderboard_page.write(arena.path, made)
+    for number, training in enumerate(trainings, 1):
+        if training in results:
+            continue
+        log.info("training %d: %s with seed %d", number, training.name, training.seed)
+        code = _train(arena, training, purrtrait)
+        if finished(arena, training):
+            results[training] = judged(arena, training, report)
         else:
-            results[name].append(Result(seed=seed, failed=f"failed (exit code {code})"))
+            results[training] = Result(seed=training.seed, failed=f"failed (exit code {code})")
         made = board.board(arena, entries, results)
         leaderboard_page.write(arena.path, made)
     return made
 
 
-def _order(arena: Arena) -> Iterator[tuple[int, str]]:
-    """Seed by seed, so that a leaderboard that is not yet whole compares all recipes."""
-    return ((seed, name) for seed in arena.seeds for name in arena.recipes)
+def _run(arena: Arena, training: Training) -> Run:
+    return Run(arena.path / RUNS / f"{training.name}-{training.seed}-01")
 
 
-def finished(arena: Arena, name: str, run: Run) -> bool:
-    """Whether a training has come to the end of its budget, and its bundle is made."""
-    stage = arena.recipes[name].stages[-1]
-    last = run.latest() if (run.path / "bundle").is_dir() else None
+def finished(arena: Arena, training: Training) -> bool:
+    """Whether a training has come to the end of its budget, and its bundle is whole."""
+    stage, run = arena.recipes[training.name].stages[-1], _run(arena, training)
+    last = run.latest() if (run.path / "bundle" / bundle.CARD).is_file() else None
     return last is not None and last.stage == stage.name and last.images_seen >= stage.budget
 
 
-def _train(arena: Arena, name: str, seed: int, run: Run, purrtrait: child.Command) -> int:
+def _train(arena: Arena, training: Training, purrtrait: child.Command) -> int:
     """Begin a training, or go on with it from its last checkpoint; returns the exit code."""
+    (name, seed), run = training, _run(arena, training)
     if (run.path / REQUEST).is_file():
         words = ["resume", str(run.path), "--data", str(arena.pack.path)]
     else:
-        if run.path.is_dir():  # a run that was stopped before it had written anything
-            run.path.rmdir()
+        _make_room(run)
         words = ["train", str(arena.recipe_file(name)), "--data", str(arena.pack.path)]
         words += ["--runs", str(run.path.parent), "--name", f"{name}-{seed}", "--seed", str(seed)]
         words += ["--threads", str(arena.asked["threads"]), "--device", arena.asked["device"]]
@@ -90,13 +94,23 @@ def _train(arena: Arena, name: str, seed: int, run: Run, purrtrait: child.Comman
     return code
 
 
-def judged(arena: Arena, seed: int, run: Run, report: Report) -> Result:
+def _make_room(run: Run) -> None:
+    """Remove what is left of a run that was killed before it had begun; there is no request."""
+    if run.checkpoints.exists():
+        raise ValueError(
+            f"{run.path} has checkpoints and no {REQUEST}, without which it cannot go on; restore "
+            "that from a copy, or move the folder away to have the training begun anew"
+        )
+    if run.path.exists():
+        shutil.rmtree(run.path)
+
+
+def judged(arena: Arena, training: Training, report: Report) -> Result:
     """The result of a finished training; what was judged before is not judged anew."""
-    last = run.latest()
-    assert last, "a finished training has a checkpoint"
-    kept = run.path / FILE
-    asked = arena.asked
-    judgement = _known(kept, arena, last.path.name)
+    run, asked = _run(arena, training), arena.asked
+    stages = list(run.latest_of_each().values())
+    last = stages[-1]
+    judgement = _known(run.path / FILE, arena, last.path.name)
     if judgement is None:
         with trainer.own_torch(asked["threads"]):
             judgement = judging.evaluate(
@@ -109,17 +123,27 @@ def judged(arena: Arena, seed: int, run: Run, report: Report) -> Result:
                 report,
             )
         judging.enter(judgement, run)
+    elif not _reported(run):
+        wrapping.wrap_report(run)
     grids = run.shown(last.stage)
-    spent = last.facts.get("spent", {})
+    spent = [stage.facts.get("spent", {}) for stage in stages]
     return Result(
-        seed=seed,
+        seed=training.seed,
         judgement=judgement,
-        images_seen=last.images_seen,
-        seconds=spent.get("seconds", 0.0),
-        peak_memory_bytes=spent.get("peak_memory_bytes", 0),
+        images_seen=sum(stage.images_seen for stage in stages),
+        seconds=sum(stage.get("seconds", 0.0) for stage in spent),
+        peak_memory_bytes=max(stage.get("peak_memory_bytes", 0) for stage in spent),
         rows=run.rows(run.scores),
         grid=grids[-1][1] if grids else None,
+        machine=board.machine_of(last.facts),
+        versions=board.versions_of(last.facts),
     )
+
+
+def _reported(run: Run) -> bool:
+    """Whether the report of a run knows its scores: whoever was stopped between has it not."""
+    report = run.path / wrapping.REPORT
+    return report.is_file() and report.stat().st_mtime >= (run.path / FILE).stat().st_mtime
 
 
 def _known(path: Path, arena: Arena, checkpoint: str) -> Judgement | None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from purrtrait import config, judging, machine, trainer
 from purrtrait.arena import pace, written
@@ -45,7 +45,14 @@ class Wanted:
         """The budget as it is said on the command line."""
         if self.images is not None:
             return str(self.images)
-        return f"{self.minutes:g}min" if self.tflop is None else f"{self.tflop:g}TFLOP"
+        return f"{self.minutes:.15g}min" if self.tflop is None else f"{self.tflop:.15g}TFLOP"
+
+
+class Training(NamedTuple):
+    """One of an arena's trainings: a recipe by its name, with a seed."""
+
+    name: str
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,7 @@ class Arena:
     pack: Pack
     recipes: Mapping[str, Recipe]
     asked: Mapping[str, Any]
+    wanted: Wanted
 
     @property
     def shape(self) -> build.Shape:
@@ -66,6 +74,11 @@ class Arena:
     def seeds(self) -> list[int]:
         """The seeds of each recipe's trainings."""
         return list(self.asked["seeds"])
+
+    @property
+    def trainings(self) -> list[Training]:
+        """Seed by seed, so that a leaderboard that is not yet whole compares all recipes."""
+        return [Training(name, seed) for seed in self.seeds for name in self.recipes]
 
     def recipe_file(self, name: str) -> Path:
         """Where a recipe stands as it is trained."""
@@ -97,7 +110,7 @@ def enter(path: Path, wanted: Wanted) -> Arena:
         name: options.override(recipe, {"budget": str(budgets[name])})[0]
         for name, recipe in recipes.items()
     }
-    arena = Arena(path, pack, trained, asked)
+    arena = Arena(path, pack, trained, asked, wanted)
     path.mkdir(parents=True, exist_ok=True)
     facts = {"schema": written.SCHEMA, "asked": asked, "images": budgets}
     write_text(path / written.FILE, json.dumps(facts, indent=1) + "\n")

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from purrtrait import config
+from purrtrait import config, machine
 from purrtrait.assemble import build, pyramid
 from purrtrait.assemble.look import Look
 from purrtrait.assemble.place import Place
@@ -217,5 +217,6 @@ def _facts(place: Place, number: int) -> dict[str, Any]:
         "threads": place.request.threads,
         "ranks": place.share.ranks,
         "device": str(place.device),
+        "processor": machine.processor(),
         "precision": place.precision,
     }

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from purrtrait import arguments
-from purrtrait.commands.common import device_option, json_option, threads_option
+from purrtrait.commands.common import FAILED, device_option, json_option, threads_option
 
 
 @click.command()
@@ -81,6 +81,13 @@ def _tell(board: Any, path: Path, as_json: bool) -> None:
     files = {name: str(path / name) for name in ("report.html", "leaderboard.md")}
     if as_json:
         click.echo(json.dumps({**leaderboard.plain(board), "files": files}, indent=1))
-        return
-    click.echo(table(leaderboard.table(board)))
-    click.echo(f"\nwritten to {', '.join(files.values())}")
+    else:
+        click.echo(table(leaderboard.table(board)))
+        click.echo(f"\nwritten to {', '.join(files.values())}")
+    if board.failed:
+        click.echo(
+            f"{len(board.failed)} of {board.planned} trainings failed ({', '.join(board.failed)}); "
+            "the same command tries them again",
+            err=True,
+        )
+        raise SystemExit(FAILED)

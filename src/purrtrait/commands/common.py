@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+FAILED = 1  # exit code of work that was done but for some part of it
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 set_option = click.option(
     "--set",

@@ -32,6 +32,8 @@ class Result:
     peak_memory_bytes: int = 0
     rows: Sequence[Row] = ()
     grid: Path | None = None
+    machine: str = ""
+    versions: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,13 +93,21 @@ class Board:
 
     @property
     def ranked(self) -> list[Entry]:
-        """The best mean score first; recipes without any score come last, as they were named."""
-        return sorted(self.entries, key=lambda e: mean(e.values()) if e.values() else math.inf)
+        """The best mean score first, behind it recipes some of whose trainings failed.
+
+        Those without any score come last, as they were named.
+        """
+        return sorted(self.entries, key=_place)
 
     @property
     def ended(self) -> int:
         """Trainings that have ended, well or badly."""
         return sum(len(entry.results) for entry in self.entries)
+
+    @property
+    def failed(self) -> list[str]:
+        """The trainings that failed, in words."""
+        return [f"{e.name} seed {r.seed}" for e in self.entries for r in e.results if r.failed]
 
     @property
     def judgements(self) -> list[Judgement]:
@@ -114,6 +124,12 @@ class Board:
     def scores(self) -> list[str]:
         """The names of all scores that some training has."""
         return list(dict.fromkeys(name for found in self.judgements for name in found.scores))
+
+
+def _place(entry: Entry) -> tuple[bool, bool, float]:
+    """By what entries are sorted: failing where it is hard makes no mean better."""
+    values = entry.values()
+    return not values, len(entry.done) < len(entry.results), mean(values) if values else math.inf
 
 
 def mean(values: Sequence[float]) -> float:

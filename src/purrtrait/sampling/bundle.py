@@ -224,4 +224,5 @@ def write(path: Path, checkpoint: Path, card: str, precision: str = FULL) -> Non
         temporary.write_bytes(save(weights))  # save_file would close it to other users
     with replacing(path / DESCRIPTION) as temporary:
         temporary.write_bytes((checkpoint / DESCRIPTION).read_bytes())
-    (path / CARD).write_text(card, encoding="utf-8")
+    with replacing(path / CARD) as temporary:
+        temporary.write_text(card, encoding="utf-8")
