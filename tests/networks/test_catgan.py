@@ -99,6 +99,32 @@ def test_unknown_options_are_refused_in_words(option: dict[str, Any]) -> None:
         CatGanGenerator(16, 3, **option)
 
 
+@pytest.mark.parametrize("grain", [-0.1, float("inf"), float("nan")])
+def test_grain_that_cannot_be_is_refused_in_words(grain: float) -> None:
+    with pytest.raises(ValueError, match=r"grain is .* expected a number from 0"):
+        CatGanGenerator(16, 3, grain=grain)
+
+
+def test_without_grain_nothing_is_drawn_at_rest_and_training_is_as_ever() -> None:
+    with_grain, z = settled(scale=-1.0), torch.randn(4, 32)
+    without = CatGanGenerator(16, 3, latent=32, width=8, grain=0.0)
+    without.load_state_dict(with_grain.state_dict())
+    roughness = []
+    with torch.no_grad():
+        for generator in (with_grain, without.eval()):
+            images = generator(z)
+            roughness.append(images.diff(dim=3).abs().mean().item())
+        without.grain.forward = None  # type: ignore[assignment,method-assign]
+        assert torch.equal(without(z), images)
+        del without.grain.forward
+        trained = []
+        for generator in (with_grain, without):
+            torch.manual_seed(0)
+            trained.append(copy.deepcopy(generator).train()(z))
+    assert roughness[1] < 0.7 * roughness[0]
+    assert torch.equal(*trained)
+
+
 @cache
 def settled(scale: float = -5.0) -> CatGanGenerator:
     """A generator as training leaves it: its statistics are known, it draws and hardly rustles."""

@@ -187,6 +187,53 @@ def test_scales_do_not_vanish_and_in_evaluation_the_choice_is_hard() -> None:
     assert not torch.equal(settled, relaxed)
 
 
+def rested(grain: float, kinds: int = 4) -> Head:
+    """A head in evaluation, whose logistics have chances and scales of any kind."""
+    torch.manual_seed(1)
+    head = Head(2, 3, kinds, "straight-through", "values", grain).eval()
+    with torch.no_grad():
+        head.convolution.bias.uniform_(-3, 0)  # type: ignore[union-attr]
+    return head
+
+
+@pytest.mark.parametrize("grain", [0.25, 0.5, 1.0])
+def test_less_grain_is_a_draw_at_a_lower_temperature(grain: float) -> None:
+    """By counts and the closed form: chances softmax(logits / grain), scales times grain."""
+    head = rested(grain, kinds=3)
+    with torch.no_grad():
+        head.convolution.weight.zero_()
+        bias = head.convolution.bias
+        assert bias is not None
+        bias[:3] = torch.tensor([0.0, 0.5, -1.0])
+        bias[3:6] = torch.tensor([-0.8, 0.0, 0.8])  # means of the first colour, far apart
+        bias[12:21] = -5.0
+        maps, noise = torch.zeros(1, 2, 1, MANY), uniform(1, 6, 1, MANY)
+        red = head(maps, noise)[0, 0, 0]
+    near = [(red - mean).abs() < 0.4 for mean in (-0.8, 0.0, 0.8)]
+    often = torch.stack([found.float().mean() for found in near])
+    assert torch.allclose(often, (torch.tensor([0.0, 0.5, -1.0]) / grain).softmax(0), atol=0.005)
+    expected = grain**2 * math.exp(-10) * math.pi**2 / 3
+    assert red[near[1]].var().item() == pytest.approx(expected, rel=0.02)
+
+
+def test_without_grain_the_likeliest_logistic_shows_its_mean() -> None:
+    head, maps = rested(0.0), torch.randn(2, 2, 3, 5)
+    assert not head.draws and head.train().draws
+    head.eval()
+    with torch.no_grad():
+        shown, given = head(maps, None), head.mixture(maps)
+        nearly = rested(1e-4)(maps, uniform(2, 7, 3, 5))
+    assert torch.allclose(shown, nearly, atol=0.01)
+    chosen = given.logits.argmax(1)
+    index = chosen[:, None, None].expand(-1, 3, -1, -1, -1)
+    red, green, blue = given.means.gather(2, index).squeeze(2).unbind(1)
+    to_green, red_to_blue, green_to_blue = given.coefficients.gather(2, index).squeeze(2).unbind(1)
+    red = red.clamp(-1, 1)
+    green = (green + to_green * red).clamp(-1, 1)
+    blue = (blue + red_to_blue * red + green_to_blue * green).clamp(-1, 1)
+    assert torch.allclose(shown, torch.stack([red, green, blue], 1), atol=1e-6)
+
+
 def test_grain_at_rest_is_a_function_of_the_direction_of_the_row() -> None:
     grain = Grain(30, 5, 8).eval()
     z = torch.randn(4, 30)

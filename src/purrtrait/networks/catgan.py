@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -36,6 +38,8 @@ class CatGanGenerator(MixtureGenerator):
         choice: how one of them is chosen in training: straight-through or gumbel-softmax, where the
             chances learn, or hard, where they stay as they began
         mixing: what a colour follows of those before it: means (cat-gan) or values (VDVAE)
+        grain: temperature of the pixels once trained: 1 draws them by their law, less shows less
+            grain, and 0 the likeliest logistic's mean
     """
 
     prior: Prior = "normal"
@@ -49,8 +53,11 @@ class CatGanGenerator(MixtureGenerator):
         mixtures: Count = 10,
         choice: Choice = "straight-through",
         mixing: Mixing = "means",
+        grain: float = 1.0,
     ) -> None:
         super().__init__()
+        if not 0 <= grain < math.inf:
+            raise ValueError(f"grain is {grain}; expected a number from 0, such as 0, 0.5 or 1")
         for name, found, known in (("choice", choice, CHOICES), ("mixing", mixing, MIXINGS)):
             if found not in known:
                 raise ValueError(f"{name} is '{found}'; expected one of {', '.join(known)}")
@@ -65,12 +72,13 @@ class CatGanGenerator(MixtureGenerator):
             layers += _rectified(maps)
         layers.append(nn.ConvTranspose2d(maps, maps, 4, 2, 1))
         self.layers = nn.Sequential(*layers)
-        self.head = Head(maps, channels, mixtures, choice, mixing)
+        self.head = Head(maps, channels, mixtures, choice, mixing, grain)
         self.grain = Grain(latent, self.head.noises, size)
 
     def forward(self, z: Latents, given: Tensor | None = None) -> Images:
         """Portraits (B, C, size, size) in [-1, 1] for latents (B, Z)."""
-        portraits: Images = self.head(self.layers(z), self.grain(z))
+        uniform = self.grain(z) if self.head.draws else None
+        portraits: Images = self.head(self.layers(z), uniform)
         return portraits
 
     def mixture(self, z: Latents) -> Mixture:

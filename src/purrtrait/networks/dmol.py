@@ -160,12 +160,21 @@ class Head(nn.Module):
     """Maps (B, M, H, W) to a picture that is drawn: the parameters of a mixture, and a draw of it.
 
     The 1x1 convolutions for each of the parameters are one convolution here, with as many maps. In
-    evaluation the choice is always hard. One noise serves the K logistics of a value: only one of
-    them is shown, so that the law of what is drawn is the same, at a K-th of the noise.
+    evaluation the choice is always hard, and drawn at the temperature ``grain``: one of K with
+    chances softmax(logits / grain), its scale times grain (the reduced temperature of Child 2021);
+    at 0 the likeliest of the K shows its mean, and nothing is drawn. One noise serves the K
+    logistics of a value: only one of them is shown, so that the law of what is drawn is the same,
+    at a K-th of the noise.
     """
 
     def __init__(
-        self, maps: int, channels: int, mixtures: int, choice: Choice, mixing: Mixing
+        self,
+        maps: int,
+        channels: int,
+        mixtures: int,
+        choice: Choice,
+        mixing: Mixing,
+        grain: float = 1.0,
     ) -> None:
         super().__init__()
         following = channels * (channels - 1) // 2
@@ -175,6 +184,12 @@ class Head(nn.Module):
         self.convolution = nn.Conv2d(maps, sum(self.parts) * mixtures, 1)
         self.choose = CHOICES[choice]
         self.mix = MIXINGS[mixing]
+        self.grain = grain
+
+    @property
+    def draws(self) -> bool:
+        """Whether a picture takes uniform numbers now."""
+        return self.training or self.grain > 0
 
     def mixture(self, maps: Tensor) -> Mixture:
         """The mixture at every pixel of maps (B, M, H, W)."""
@@ -189,13 +204,23 @@ class Head(nn.Module):
             logits.squeeze(1), means, log_scales.clamp_min(SMALLEST), coefficients.tanh()
         )
 
-    def forward(self, maps: Tensor, uniform: Tensor) -> Images:
-        """Pictures (B, C, H, W) in [-1, 1], drawn with uniform numbers (B, K + C, H, W)."""
+    def forward(self, maps: Tensor, uniform: Tensor | None) -> Images:
+        """Pictures (B, C, H, W) in [-1, 1].
+
+        They are drawn with uniform numbers (B, K + C, H, W); where none are given, nothing is.
+        """
         mixture = self.mixture(maps)
+        weights, noise = self._drawn(mixture, uniform)
+        return self.mix(mixture, weights, noise).contiguous(memory_format=torch.channels_last)
+
+    def _drawn(self, mixture: Mixture, uniform: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Weights (B, K, H, W) that choose, and noise (B, C, H, W)."""
+        if uniform is None:
+            return _largest(mixture.logits.detach()), torch.zeros_like(mixture.means[:, :, 0])
         of_choice, of_value = uniform.tensor_split([self.mixtures], 1)
-        choose = self.choose if self.training else hard
-        images = self.mix(mixture, choose(mixture.logits, of_choice), logistic(of_value))
-        return images.contiguous(memory_format=torch.channels_last)
+        if self.training:
+            return self.choose(mixture.logits, of_choice), logistic(of_value)
+        return hard(mixture.logits / self.grain, of_choice), self.grain * logistic(of_value)
 
 
 class Grain(nn.Module):
