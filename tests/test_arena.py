@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -332,6 +333,35 @@ def test_a_training_that_fails_comes_last_and_is_tried_again(kittens: Pack, tmp_
     made = compete.compete(arena, purrtrait=again)
     assert again.begun == ["train dcgan.toml"]
     assert all(entry.done for entry in made.entries) and not made.failed
+
+
+def test_who_failed_stays_behind_until_tried_again(
+    whole: tuple[Path, Board], kittens: Pack, tmp_path: Path
+) -> None:
+    """Also while it is tried again, although the seed that it had done well with is there."""
+    arena = copied(whole, tmp_path / "arena", wanted(kittens))
+    best = whole[1].ranked[0].name
+    (arena.path / f"runs/{best}-2-01/bundle/README.md").unlink()
+    compete.compete(arena, purrtrait=Failing())
+    for trainer in (Trainer(stop_before=0), Failing()):
+        with suppress(child.Stopped):
+            compete.compete(arena, purrtrait=trainer)
+        kept = json.loads((arena.path / "leaderboard.json").read_text())
+        last = kept["leaderboard"][-1]
+        assert last["recipe"] == best and last["scores"]
+        assert [training["failed"] for training in last["trainings"]] == [
+            None,
+            "failed (exit code 1)",
+        ]
+    made = compete.compete(arena, purrtrait=Trainer())
+    assert [entry.name for entry in made.ranked] == [e.name for e in whole[1].ranked]
+
+
+class Failing(Trainer):
+    """Fails in every training."""
+
+    def __call__(self, words: Sequence[str]) -> int:
+        return 1
 
 
 def copied(whole: tuple[Path, Board], place: Path, request: Wanted) -> plan.Arena:

@@ -23,10 +23,10 @@ import pytest
 from PIL import Image
 
 from helpers import TINY, files, tiny
-from purrtrait import config, machine
+from purrtrait import config, machine, wrapping
 from purrtrait.__main__ import run
 from purrtrait.assemble.options import find
-from purrtrait.console import StageBars
+from purrtrait.console import Bar, StageBars
 from purrtrait.datasets import kittens as kittens_module
 from purrtrait.datasets.pack import Pack
 from purrtrait.objectives import OBJECTIVES
@@ -289,6 +289,8 @@ def test_a_signal_saves_and_leaves(
             signal.raise_signal(number)
 
     with monkeypatch.context() as patch:
+        if signal.getsignal(number) == signal.SIG_IGN:  # these tests run under nohup
+            patch.setattr(signal, "getsignal", lambda number: signal.SIG_DFL)
         patch.setattr(StageBars, "watch", interrupt)
         said = train(purrtrait, kittens, "--budget", 80, "--json", "--seed", 1)
     assert said.code == 128 + number
@@ -308,12 +310,33 @@ def twice(bars: StageBars, stage: str, now: Progress, budget: int) -> None:
 def test_two_signals_at_once_are_one(
     purrtrait: Call, kittens: Pack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who stops a service signals all of its processes, and the arena hands its own on."""
+    """Who stops a service signals all of its processes."""
     with monkeypatch.context() as patch:
         patch.setattr(StageBars, "watch", twice)
         patch.setattr(session, "TOGETHER", 60.0)
         said = train(purrtrait, kittens, "--budget", 80, "--json")
     assert said.code == 128 + signal.SIGTERM
+    assert said.json["images_seen"] == 24
+
+
+@pytest.mark.skipif(machine.HANDED_ON is None, reason="no such signal on Windows")
+@pytest.mark.parametrize("first", [True, False])
+def test_what_an_arena_hands_on_is_no_second_signal(
+    first: bool, purrtrait: Call, kittens: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However late it is heard, and alone it is one."""
+
+    def interrupt(bars: StageBars, stage: str, now: Progress, budget: int) -> None:
+        if now.images_seen == 16:
+            if first:
+                signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(machine.HANDED_ON)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StageBars, "watch", interrupt)
+        patch.setattr(session, "TOGETHER", -1.0)
+        said = train(purrtrait, kittens, "--budget", 80, "--json")
+    assert said.code == 128 + (signal.SIGINT if first else signal.SIGTERM)
     assert said.json["images_seen"] == 24
 
 
@@ -331,20 +354,73 @@ def test_a_second_signal_leaves_at_once(
 
 
 class Gone(io.StringIO):
-    """A terminal that was closed, of which whoever writes learns."""
+    """A terminal or a pipe that was closed, of which whoever writes learns."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
 
     def write(self, text: str, /) -> int:
-        raise OSError(errno.EIO, "Input/output error")
+        raise OSError(self.number, os.strerror(self.number))
 
 
+@pytest.mark.parametrize("number", [errno.EIO, errno.EPIPE])
+def test_bars_that_nobody_sees_are_not_shown(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    def begun(bar: Bar, done: int, total: int) -> Any:
+        made.append(done)
+        return begin(bar, done, total)
+
+    begin = Bar._begun
+    monkeypatch.setattr(sys, "stderr", Gone(number))
+    monkeypatch.setattr(Bar, "_begun", begun)
+    bar = Bar("images")
+    for done in range(5):
+        bar(done, 5)
+    bar.close()
+    assert len(made) == 1
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EPIPE])
 def test_a_terminal_that_is_closed_ends_no_training(
-    purrtrait: Call, kittens: Pack, monkeypatch: pytest.MonkeyPatch
+    number: int, purrtrait: Call, kittens: Pack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(sys, "stderr", Gone())
+        patch.setattr(sys, "stderr", Gone(number))
         said = train(purrtrait, kittens, "--budget", 48, "--json", "--log-every", 1)
     assert said.code == 0
     assert said.json["finished"] is True and Path(said.json["report"]).is_file()
+
+
+def test_who_is_gone_hides_no_signal(
+    purrtrait: Call, kittens: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(bars: StageBars, stage: str, now: Progress, budget: int) -> None:
+        if now.images_seen == 16:
+            signal.raise_signal(signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StageBars, "watch", interrupt)
+        patch.setattr(sys, "stderr", Gone(errno.EIO))
+        said = train(purrtrait, kittens, "--budget", 80)
+    assert said.code == 128 + signal.SIGTERM
+    assert purrtrait("inspect", "runs/dcgan-01", "--json").json["images_seen"] == 24
+
+
+def test_a_film_that_cannot_be_made_costs_no_bundle(
+    purrtrait: Call, kittens: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(run: Run) -> None:
+        raise ValueError("a preview is cut off")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(wrapping, "film", broken)
+        said = train(purrtrait, kittens, "--budget", 16, "--json")
+    assert said.code == 0 and "there is no film: a preview is cut off" in said.err
+    assert "film" not in said.json
+    assert Path(said.json["report"]).is_file()
+    assert {"README.md", "sampler.json"} <= files(Path(said.json["bundle"]))
 
 
 def child(words: list[str], errors: str) -> None:

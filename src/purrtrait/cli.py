@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -288,9 +289,11 @@ def _ended(outcome: Outcome, as_json: bool) -> None:
     if grids:
         made["grid"] = str(max(grids, key=lambda grid: grid.stat().st_mtime_ns))
     if machine.first():
-        show(made, as_json)
-        if not outcome.finished:
-            click.echo(f"stopped; go on with: purrtrait resume {run}", err=True)
+        # Where a signal came, whom it tells may be gone: that shall not hide it.
+        with suppress(OSError) if outcome.signal else nullcontext():
+            show(made, as_json)
+            if not outcome.finished:
+                click.echo(f"stopped; go on with: purrtrait resume {run}", err=True)
     if outcome.signal:
         raise SystemExit(INTERRUPTED + outcome.signal)
 

@@ -27,9 +27,12 @@ class Bar:
         self.unit = unit
         self.label = label
         self.bar: tqdm[Any] | None = None
+        self.gone = False  # nobody sees it any more
 
     def __call__(self, done: int, total: int, scores: Mapping[str, float] | None = None) -> None:
         """So much of the total is done."""
+        if self.gone:
+            return
         shown = {SHOWN[name]: f"{v:.3g}" for name, v in (scores or {}).items() if name in SHOWN}
         with self._to_a_terminal():
             bar = self.bar = self.bar or self._begun(done, total)
@@ -62,8 +65,9 @@ class Bar:
         try:
             yield
         except OSError:
+            self.gone = True
             if self.bar is not None:
-                self.bar.disable = True  # it writes no more
+                self.bar.disable = True  # nor does it write when it goes
 
 
 class StageBars:

@@ -26,6 +26,8 @@ STOPS = tuple(
     for name in ("SIGINT", "SIGTERM", "SIGHUP")
     if name in signal.Signals.__members__
 )
+# What hands a stop on to a process that may have been asked itself: never a second request.
+HANDED_ON = signal.Signals.__members__.get("SIGUSR1")  # not on Windows
 LIMITS = {"MALLOC_TRIM_THRESHOLD_": -1, "MALLOC_MMAP_THRESHOLD_": -3}  # numbers of malloc.h
 
 
@@ -154,10 +156,11 @@ def first() -> bool:
 def heard(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     """Ctrl-C, SIGTERM and SIGHUP go to the handler meanwhile, and then to whom they went before.
 
-    Under ``nohup`` SIGHUP is still nobody's.
+    So does HANDED_ON. Under ``nohup`` SIGHUP is still nobody's.
     """
     try:
         wanted = [s for s in STOPS if s.name != "SIGHUP" or signal.getsignal(s) != signal.SIG_IGN]
+        wanted += [HANDED_ON] if HANDED_ON else []
         before = {s: signal.signal(s, handler) for s in wanted}
     except ValueError:  # not the main thread: whoever owns that owns the signals
         before = {}

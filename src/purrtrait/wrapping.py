@@ -119,7 +119,10 @@ def wrap(run: Run, finished: bool) -> None:
         return
     recipe = config.read(run.path / runs.RECIPE)
     if any(run.previews.glob("*.png")):
-        film(run)
+        try:
+            film(run)
+        except (ValueError, OSError, RuntimeError) as error:  # the training is worth more
+            log.warning("there is no film: %s", error)
     wrap_report(run)
     # Last, and its card last of all: where that is, everything is.
     if finished and bundle.describe(last.path)["stages"]:

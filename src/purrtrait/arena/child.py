@@ -35,7 +35,7 @@ def purrtrait(words: Sequence[str]) -> int:
     def hand_on(number: int, frame: FrameType | None) -> None:
         heard.append(number)
         for child in children:
-            child.send_signal(number)
+            child.send_signal(_handed_on(heard))
 
     with machine.heard(hand_on):
         # In a group of its own, or Ctrl-C in a terminal would reach it twice, which means: at once.
@@ -45,10 +45,16 @@ def purrtrait(words: Sequence[str]) -> int:
             process_group=0 if os.name == "posix" else None,
         )
         children.append(child)
-        for number in heard:  # those that came too early to be handed on
-            child.send_signal(number)
+        if heard:  # too early to be handed on
+            child.send_signal(_handed_on(heard))
         code = child.wait()
     stopped = [*heard, *(number for number in machine.STOPS if code in (STOPPED + number, -number))]
     if stopped:
         raise Stopped(stopped[0])
     return code
+
+
+def _handed_on(heard: Sequence[int]) -> int:
+    """What a training is sent: it may have heard the first signal itself, as of all processes."""
+    first = machine.HANDED_ON if len(heard) == 1 else None
+    return first or heard[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 from pathlib import Path
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 RUNS = "runs"
 SEED = 0  # of the samples that are judged, whatever the seed of the training
 BAD_INPUT = 2
+FAILURE = ("seed", "failed")  # what a leaderboard says of a training that failed
 
 
 def compete(
@@ -45,7 +47,8 @@ def _compete(arena: Arena, report: Report, purrtrait: child.Command) -> Board:
     # What has ended comes first: no leaderboard lacks it while a failed training is tried again.
     ended = [training for training in trainings if finished(arena, training)]
     results = {training: judged(arena, training, report) for training in ended}
-    made = board.board(arena, entries, results)
+    shown = failed_before(arena) | results
+    made = board.board(arena, entries, shown)
     if ended:
         leaderboard_page.write(arena.path, made)
     for number, training in enumerate(trainings, 1):
@@ -54,12 +57,30 @@ def _compete(arena: Arena, report: Report, purrtrait: child.Command) -> Board:
         log.info("training %d: %s with seed %d", number, training.name, training.seed)
         code = _train(arena, training, purrtrait)
         if finished(arena, training):
-            results[training] = judged(arena, training, report)
+            shown[training] = judged(arena, training, report)
         else:
-            results[training] = Result(seed=training.seed, failed=f"failed (exit code {code})")
-        made = board.board(arena, entries, results)
+            shown[training] = Result(seed=training.seed, failed=f"failed (exit code {code})")
+        made = board.board(arena, entries, shown)
         leaderboard_page.write(arena.path, made)
     return made
+
+
+def failed_before(arena: Arena) -> dict[Training, Result]:
+    """Trainings that had failed when the leaderboard was last written: until they are tried again.
+
+    Nothing where there is none, or it cannot be read.
+    """
+    try:
+        text = (arena.path / leaderboard_page.JSON).read_text(encoding="utf-8")
+        found = {
+            Training(entry["recipe"], result["seed"]): Result(**{k: result[k] for k in FAILURE})
+            for entry in json.loads(text)["leaderboard"]
+            for result in entry["trainings"]
+            if result["failed"]
+        }
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return {training: found[training] for training in arena.trainings if training in found}
 
 
 def _run(arena: Arena, training: Training) -> Run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,8 @@ def arena(recipes: tuple[str, ...], data: Path, as_json: bool, **asked: Any) -> 
     try:
         board = compete.compete(entered, tasks.report)
     except child.Stopped as stopped:
-        click.echo(f"stopped; the same command goes on in {entered.path}", err=True)
+        with suppress(OSError):  # the terminal may be gone
+            click.echo(f"stopped; the same command goes on in {entered.path}", err=True)
         raise SystemExit(child.STOPPED + stopped.number) from None
     finally:
         tasks.close()

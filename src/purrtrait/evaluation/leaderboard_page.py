@@ -15,6 +15,7 @@ from purrtrait.evaluation.judgement import meaning, number
 from purrtrait.evaluation.leaderboard import RANKED_BY, Board, Entry, mean, spread
 from purrtrait.files import replacing
 
+JSON = "leaderboard.json"
 IN_TRAINING = f"score/{RANKED_BY}"  # its name among the scores of a training
 MARGIN = 1.04  # the longest bar ends a little before the edge
 
@@ -53,7 +54,7 @@ def write(folder: Path, board: Board) -> None:
     """Write report.html, leaderboard.md and leaderboard.json, each as a whole."""
     texts = {
         "leaderboard.md": leaderboard.markdown(board),
-        "leaderboard.json": json.dumps(leaderboard.plain(board), indent=1) + "\n",
+        JSON: json.dumps(leaderboard.plain(board), indent=1) + "\n",
         "report.html": render(board),
     }
     for name, text in texts.items():

@@ -218,6 +218,7 @@ def write(path: Path, checkpoint: Path, card: str, precision: str = FULL) -> Non
     ``precision`` is a name in ``PRECISIONS``; ValueError if the weights do not fit into it.
     """
     path.mkdir(parents=True, exist_ok=True)
+    (path / CARD).unlink(missing_ok=True)  # until all the rest is there
     kept = PRECISIONS[precision]
     weights = {name: kept(value) for name, value in load_file(checkpoint / MODEL).items()}
     with replacing(path / MODEL) as temporary:

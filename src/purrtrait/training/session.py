@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -46,21 +47,24 @@ class Stop:
 def signals(stop: Stop) -> Iterator[None]:
     """Ctrl-C, SIGTERM and SIGHUP ask for a stop; a second one ends the process at once.
 
-    Within TOGETHER seconds it is the same one: systems signal a process and whoever started it,
-    which hands it on.
+    Systems signal a process and whoever started it, which hands it on: what comes within TOGETHER
+    seconds is the same one, and so is what an arena hands on, whenever it comes.
     """
 
     def ask(number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
-        if stop.signal and now - stop.heard > TOGETHER:
-            raise KeyboardInterrupt
         if stop.signal:
+            if number != machine.HANDED_ON and now - stop.heard > TOGETHER:
+                raise KeyboardInterrupt
             return
-        stop.signal, stop.heard = number, now
+        stop.signal = signal.SIGTERM if number == machine.HANDED_ON else number
+        stop.heard = now
         log.warning("stopping after this step, with a checkpoint (once more: at once, without)")
 
     with machine.heard(ask):
         yield
+        if stop.signal:  # its twin is heard here, too
+            time.sleep(max(0.0, stop.heard + TOGETHER - time.monotonic()))
 
 
 @dataclass(frozen=True)
