@@ -154,6 +154,8 @@ def test_equal_weights_make_both_gradients_as_long_at_the_decoded_pictures(
     cost = vae * likeness + gan * (one.norm() / other.norm()) * game
     assert same(found["decoder"], slopes(cost, own["decoder"]))
     assert terms.watch["decoder/share"].item() == pytest.approx(gan / (vae + gan), rel=1e-4)
+    factor = gan * (one.norm() / other.norm()).item()
+    assert terms.watch["decoder/factor"].item() == pytest.approx(factor, rel=1e-4)
 
 
 def test_a_game_that_is_left_out_leaves_the_autoencoder() -> None:

@@ -127,6 +127,13 @@ GROUPS = (
         NEVER,
     ),
     Group(
+        "The game beside an autoencoder",
+        "By what the game's gradient is multiplied at the decoded pictures. Growing without end, "
+        "it makes much of what a fooled critic hardly says.",
+        ("decoder/factor",),
+        NEVER,
+    ),
+    Group(
         "Size of the weights",
         "What each player pays for the size of its weights.",
         ("*/decay",),

@@ -79,7 +79,7 @@ class VaeGan(Drawing):
         penalty_every: the penalty is taken at every so-many-th move of the critic, times as much
         clip: after each of its moves the critic's weights are limited to this size; inf is no limit
         weights: fixed (as said below) or equal (the gradient of the game at the decoded pictures is
-            first made as long as that of the reconstruction)
+            first made as long as that of the reconstruction, of this process's share of the batch)
         weight_vae: coefficient of the reconstruction in what the decoder goes down
         weight_gan: coefficient of the game in what the decoder goes down
         space: whether pictures are to be alike in their pixels or in the critic's features
@@ -196,6 +196,7 @@ class VaeGan(Drawing):
         watch = {
             "verdict/answer": shown[0].fake.detach().mean(),
             "decoder/share": pulls[1] / (pulls[0] + pulls[1]),
+            "decoder/factor": factor,
             "latent/weight": apart.new_tensor(weight),
         }
         descents = {

@@ -49,6 +49,8 @@ SCORES = {
     "encoder/lr": "the encoder's learning rate",
     "decoder/reconstruction": "the same number as encoder/reconstruction",
     "decoder/game": "what the decoder loses in the game, mean over the batch",
+    "decoder/factor": "by what the game's gradient at the decoded pictures is multiplied; with "
+    "equal weights it grows without limit where the gradient of a fooled critic vanishes",
     "decoder/share": "share of the game's in the gradients at the decoded pictures, 0 to 1",
     "latent/bound": "lower bound on the log likelihood of pictures, in nats a picture",
     "latent/weight": "coefficient with which the divergence counts",

@@ -37,7 +37,8 @@ class Trend:
 
     A step in which any followed score is no number moves none of the averages. ``won_at_zero``
     names the players who have won when their loss is near 0: where the critic is none of them, its
-    loss is a distance, and a level at which it stays says how far training has come. ``facts`` is
+    loss is a distance, and a level at which it stays, or which it leaves, says how far training has
+    come. Where it can win, more loss may as well mean that it leads by less. ``facts`` is
     what a checkpoint holds of one, so that a resumed run goes on with its averages.
     """
 
@@ -74,10 +75,12 @@ class Trend:
 
     def _said(self) -> list[str]:
         """A jump is one from a level: nobody wonders that the objective grows at the beginning."""
+        if not self.distance:
+            return []
         before, now = self.recent[0], self.recent[-1]
         if not self.settled:
             self.settled = self._quiet()
-            return self._words("settled", before, now) if self.settled and self.distance else []
+            return self._words("settled", before, now) if self.settled else []
         if abs(now) < JUMP * abs(before):
             return []
         self.settled = False
