@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -156,6 +157,15 @@ def test_the_rows_of_a_pack(runs: dict[str, Path], kittens: Pack) -> None:
     assert np.array_equal(kept.pixels, kittens.images[kittens.rows("held-out")[:5]])
 
 
+def test_a_pack_that_holds_nothing_out_is_named(
+    kittens: Pack, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert len(encoding.held_out(kittens)) < len(kittens.images) and not caplog.text
+    monkeypatch.setattr(Pack, "rows", lambda pack, part: np.arange(0))
+    assert len(encoding.held_out(kittens)) == len(kittens.images)
+    assert "holds no picture out" in caplog.text
+
+
 def test_colours_become_those_of_the_run(
     runs: dict[str, Path], kittens: Pack, grey_kittens: Pack, tmp_path: Path
 ) -> None:
@@ -181,6 +191,13 @@ def test_encode_writes_an_array_and_a_table(runs: dict[str, Path], album: Path) 
     assert header == ["photo", *map(str, range(6))]
     assert [row[0] for row in rows] == ["a.png", "b.png", "c.png"]
     assert np.allclose(np.array([row[1:] for row in rows], float), array, rtol=1e-6)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are text on Windows")
+def test_photos_of_any_name_are_listed(runs: dict[str, Path], album: Path) -> None:
+    (album / "a.png").rename(album / os.fsdecode(b"caf\xe9.png"))
+    said = json.loads(called(encode, runs["vae"], album, "--out", "o", "--json").stdout)
+    assert b"\ncaf\xe9.png," in Path(said["table"]).read_bytes()
 
 
 def test_reconstruct_lays_runs_below_the_originals(runs: dict[str, Path], kittens: Pack) -> None:

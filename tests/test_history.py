@@ -37,6 +37,8 @@ def test_a_damaged_checkpoint_is_left_out(kittens: Pack, tmp_path: Path) -> None
     whole = history.gallery(run.path, 2, 0, 1.0, "cpu")
     (run.found()[0] / "model.safetensors").write_bytes(b"cut off")
     assert len(history.gallery(run.path, 2, 0, 1.0, "cpu")) == len(whole) - 84
+    (run.found()[1] / "sampler.json").write_text("cut off")
+    assert len(history.gallery(run.path, 2, 0, 1.0, "cpu")) == len(whole) - 2 * 84
 
 
 def test_nothing_to_show_is_said(kittens: Pack, tmp_path: Path) -> None:

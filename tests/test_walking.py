@@ -89,6 +89,8 @@ def test_a_strip_begins_and_ends_where_it_is_said(model: Model, tmp_path: Path) 
     ends = model.latents(1, 3), model.latents(1, 4)
     found = walking.strip(model, ends, 5, None)
     assert (found == model.draw(between(*ends, 5, "lerp"))).all()
+    arc = walking.strip(model, ends, 5, "slerp")
+    assert (arc == model.draw(between(*ends, 5, "slerp"))).all() and (arc != found).any()
     picture = np.asarray(Image.open(walking.write_strip(list(found), tmp_path / "strip.png")))
     assert picture.shape == (68, 5 * 66 + 2, 3)
 

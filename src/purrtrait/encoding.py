@@ -87,7 +87,8 @@ def opened(path: Path, device: str = "auto") -> Pair:
     if encode is None:
         raise ValueError(
             f"{path} has no encoder to find latents with (its recipe is {drawer.about['recipe']}); "
-            "name a run of a recipe that trains one: vae, vae-gan, vae-logistics"
+            "name a run of a recipe that trains one: vae, vae-gan, vae-logistics; or, where an "
+            "earlier stage has one, a checkpoint of that stage, in the run's checkpoints/"
         )
     return Pair(str(path), encode, drawer)
 
@@ -111,9 +112,12 @@ def every_row(pack: Pack) -> np.ndarray:
 
 
 def held_out(pack: Pack) -> np.ndarray:
-    """The rows of a pack that no training saw, or all where none is held out."""
+    """The rows of a pack that no training saw, or all, with a warning, where none is held out."""
     rows = pack.rows(HELD_OUT)
-    return rows if len(rows) else every_row(pack)
+    if not len(rows):
+        log.warning("%s holds no picture out: those that trainings see are taken", pack.path)
+        return every_row(pack)
+    return rows
 
 
 def strange(paths: Sequence[Path], pairs: Sequence[Pair]) -> list[str]:
@@ -184,7 +188,7 @@ def write(latents: Latents, names: Sequence[str], out: Path) -> dict[str, Path]:
         np.save(file, latents.numpy())
     with (
         replacing(files["table"]) as temporary,
-        temporary.open("w", newline="", encoding="utf-8") as text,
+        temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as text,
     ):
         table = csv.writer(text)
         table.writerow(["photo", *range(latents.shape[1])])

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from purrtrait import machine
 from purrtrait.evaluation.reference import Report, silent
 from purrtrait.images import sheet
-from purrtrait.model import load
+from purrtrait.model import Model
 from purrtrait.sampling import bundle
 from purrtrait.training import checkpoint
 from purrtrait.training import run as runs
@@ -36,6 +37,7 @@ def gallery(
     checkpoint draws portraits.
     """
     found = sorted(_drawing(runs.open_run(run)), key=lambda one: one.place)
+    where = machine.device(device)
     if not found:
         raise ValueError(
             f"{run} has no checkpoint that draws portraits yet; train on with "
@@ -43,7 +45,7 @@ def gallery(
         )
     pictures: list[np.ndarray] = []
     for one in found:
-        drawer = load(one.path, device)
+        drawer = Model(bundle.load(one.path, where), bundle.describe(one.path), where)
         pixels = drawer.sample(count, seed=seed, temperature=temperature, truncation=truncation)
         row = sheet.grid(pixels, count, scale=max(1, LEAST // pixels.shape[1]))
         pictures.append(sheet.captioned(row, f"{one.stage}, {one.images_seen:,} images"))
@@ -56,10 +58,11 @@ def _drawing(run: runs.Run) -> Iterator[checkpoint.Checkpoint]:
     for path in run.found():
         try:
             found = checkpoint.read(path)
+            draws = bundle.describe(path)["stages"]
         except ValueError as error:
             log.warning("%s; going on without it", error)
             continue
-        if bundle.describe(path)["stages"]:
+        if draws:
             yield found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from PIL import Image
 
 import stacked
 from helpers import files
+from purrtrait import encoding, projecting
 from purrtrait.commands.directions import directions
 from purrtrait.commands.gallery_of import gallery
 from purrtrait.commands.interpolate import interpolate
@@ -57,6 +59,32 @@ def test_walk(run: Path) -> None:
 def test_interpolate(run: Path) -> None:
     strip = np.asarray(Image.open(call("interpolate", run, 3, "0:2", "--count", 4)["strip"]))
     assert strip.shape == (68, 4 * 66 + 2, 3)
+
+
+def test_interpolate_from_a_photo(
+    run: Path, photo: Path, kittens: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The photo stands before the portraits, of which the first redraws it."""
+    found = projecting.project
+    monkeypatch.setattr(projecting, "project", partial(found, tries=2, steps=1))
+    strip = np.asarray(Image.open(call("interpolate", run, photo, 3, "--count", 2)["strip"]))
+    assert strip.shape == (68, 3 * 66 + 2, 3)
+    assert (strip[2:66:4, 2:66:4] == kittens.images[0]).all()
+    whole = np.asarray(Image.open(call("interpolate", run, 3, photo, "--count", 2)["strip"]))
+    assert (whole[2:66:4, 134:198:4] == kittens.images[0]).all()
+
+
+def test_interpolate_looks_at_both_ends_first(
+    run: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(projecting, "project", lambda *anything, **more: 1 / 0)
+    with pytest.raises(ValueError, match=r"the photo gone\.png cannot be used"):
+        call("interpolate", run, photo, "gone.png")
+
+
+def test_seeds_need_no_encoder(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoding, "encoder", lambda *anything: 1 / 0)
+    assert call("interpolate", run, 3, "0:2", "--count", 2)["strip"]
 
 
 def test_directions(run: Path) -> None:

@@ -42,6 +42,17 @@ def test_a_linear_response_in_closed_form(prior: Prior) -> None:
     assert torch.allclose(found.vectors, again.vectors, atol=1e-4)  # the signs too
 
 
+@pytest.mark.parametrize(("rank", "count"), [(2, 3), (0, 1)])
+def test_directions_that_change_nothing_are_refused(rank: int, count: int) -> None:
+    """Of a layer with few units, or a generator that always draws the same."""
+    weight = matrix()[:, :rank] if rank else torch.zeros(6, 5)
+    z = latents(64, 6, "normal", 3)
+    with pytest.raises(ValueError, match=f"{count} directions .* only {rank} change anything"):
+        principal(lambda rows: rows @ weight + 3, z, count, "normal")
+    if rank:
+        assert principal(lambda rows: rows @ weight, z, rank, "normal").shares.sum() > 0.999
+
+
 @pytest.mark.parametrize("prior", ["normal", "uniform"])
 def test_the_deviation_is_that_of_the_prior(prior: Prior) -> None:
     z = latents(4096, 3, prior, 0)

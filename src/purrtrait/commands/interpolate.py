@@ -49,7 +49,10 @@ def interpolate(
         click.echo(line, err=True)
     folder = wrapping.sampler_folder(path)
     drawer, tasks = model.load(folder, asked["device"] or "auto"), Tasks()
-    encode = encoding.encoder(folder, drawer)
+    photos = [Path(text) for text in (first, last) if not walking.is_portrait(text)]
+    for photo in photos:  # looked at before there is long work on either
+        projecting.photo(photo, drawer)
+    encode = encoding.encoder(folder, drawer) if photos else None
     warmth, cut = asked["temperature"], asked["truncation"]
     with (
         studio.placed(out, f"{path.resolve().name}-interpolated") as place,

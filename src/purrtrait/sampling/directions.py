@@ -20,6 +20,7 @@ Source: TypeAlias = Literal["first-layer", "portraits"]
 DEVIATIONS: dict[Prior, float] = {"normal": 1.0, "uniform": 3**-0.5}  # of one number of a latent
 LIMITS: dict[Prior, float] = {"normal": math.inf, "uniform": 1.0}  # no number lies beyond
 COARSE = 16  # pixels: what changes between smaller blocks is no trait of a face
+NOTHING = 1e-12  # share of all change that is rounding
 AT_ONCE = 64  # portraits
 
 
@@ -55,20 +56,27 @@ def principal(response: Response, z: Latents, count: int, prior: Prior) -> Direc
     Principal components of the response to latents ``z`` (N, Z), and for each of them the direction
     that the latents themselves have with it, by least squares (Härkönen et al. 2020, "GANSpace",
     NeurIPS, section 2.2). The latents are made exactly uncorrelated first: of a linear response
-    z @ W the directions are then the left singular vectors of W, whatever the sample.
+    z @ W the directions are then the left singular vectors of W, whatever the sample. ValueError
+    where fewer directions change anything: the others would be noise.
     """
     rows = _uncorrelated(z.double())
     deviation = DEVIATIONS[prior]
-    found = response((deviation * rows).to(z.dtype)).double().cpu()
+    found = response((deviation * rows).to(z.dtype)).cpu().double()  # MPS has no such numbers
     found -= found.mean(0)
     # Of N x N numbers: a layer may have many more units than there are latents.
     values, components = torch.linalg.eigh(found @ found.T)
     values, components = values.flip(0)[:count], components.flip(1)[:, :count]  # (K,), (N, K)
+    shares = values / found.square().sum().clamp_min(1e-300)
+    changing = int((shares > NOTHING).sum())
+    if changing < count:
+        raise ValueError(
+            f"{count} directions are asked for, and only {changing} change anything; expected at "
+            "most as many (--count)"
+        )
     # The components are orthonormal, and so the least squares are a product.
     vectors = nn.functional.normalize(components.T @ rows)  # (K, Z)
     # The sign of a component is nobody's choice; this one does not depend on the machine.
     peaks = vectors.gather(1, vectors.abs().argmax(1, keepdim=True))
-    shares = values / found.square().sum().clamp_min(1e-300)
     return Directions((vectors * peaks.sign()).float(), shares.float(), deviation, LIMITS[prior])
 
 
