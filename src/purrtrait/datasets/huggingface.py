@@ -93,7 +93,8 @@ def _library() -> Iterator[Library]:
             importlib.import_module("datasets")
         except ImportError as error:
             raise ValueError(
-                'Datasets of Hugging Face need one more package: pip install "purrtrait[hub]"'
+                "Datasets of Hugging Face need one more package: pip install datasets, or "
+                'pip install ".[hub]" in a clone of purrtrait'
             ) from error
         with _silent("huggingface_hub"), _silent("datasets") as library:
             yield library
