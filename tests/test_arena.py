@@ -412,7 +412,7 @@ def test_all_stages_are_counted(whole: tuple[Path, Board], kittens: Pack, tmp_pa
         "seconds": 2 * spent["seconds"],
         "peak_memory_bytes": spent["peak_memory_bytes"] // 2,
     }
-    run.adopt(Checkpoint(under, {**last.facts, "stage": "under", "spent": slow}), -1)
+    run.adopt(Checkpoint(under, {**last.facts, "stage": "under", "spent": slow}), -1, ())
     (one, _), (before, _) = (
         entries[0].results
         for entries in (compete.compete(arena, purrtrait=Trainer()).entries, whole[1].entries)

@@ -193,6 +193,36 @@ def test_a_stage_that_begins_anew_may_have_other_networks(run: Run) -> None:
     assert set(run.latest_of_each()) == set(STAGES)
 
 
+def test_what_stands_on_that_stage_may_have_others_too(run: Run) -> None:
+    width = {"base.lr": "2e-3", "refine-32.critic.width": "6"}
+    with pytest.raises(ValueError, match="do not fit"):
+        face.resume(run.path, settings=width)
+    face.resume(run.path, again=["base"], settings=width)
+    assert studio.inspect(run.path)["stale"] == {}
+
+
+def test_the_base_of_a_refiner_outlives_its_own_training(run: Run) -> None:
+    """There is the critic that judges what it draws, however often the base is saved further on."""
+    stood = run.latest_of_each()["refine-32"].stands_on["base"]
+    request = run.request()
+    request["upkeep"] |= {"keep": 1, "checkpoint_every_images": 8}
+    (run.path / "run.json").write_text(json.dumps(request))
+    face.resume(run.path, stages=["base"], settings={"base.budget": "160"})
+    mine = [checkpoint.read(path) for path in run.found()]
+    assert stood in {one.weights for one in mine if one.stage == "base"}
+    assert len([one for one in mine if one.stage == "base"]) <= 3
+
+
+def test_a_pyramid_that_is_not_whole_gets_no_bundle(run: Run) -> None:
+    shutil.rmtree(run.path / "bundle")
+    face.resume(run.path, again=["refine-32"], minutes=0)
+    assert not (run.path / "bundle").exists()
+    face.resume(run.path, stages=["base"])
+    assert not (run.path / "bundle").exists(), "there is nothing left to train in the base"
+    face.resume(run.path)
+    assert (run.path / "bundle/README.md").is_file()
+
+
 def test_half_a_line_of_a_kill_harms_nobody(run: Run) -> None:
     with run.scores.open("a", encoding="utf-8") as file:
         file.write('{"stage": "refine-32", "ima')
@@ -277,7 +307,7 @@ def test_photos_become_a_pyramid_in_one_command(toys: Pack, tmp_path: Path) -> N
     found = made.latest_of_each()
     assert list(found) == FIVE
     assert dict(found["base"].stands_on) == {"pretrain": found["pretrain"].weights}
-    assert set(found["refine-32"].stands_on) == {"refine-22"}
+    assert set(found["refine-32"].stands_on) == {"base", "refine-22"}
     said = bundle.describe(made.path / "bundle")
     assert [stage["name"] for stage in said["stages"]] == ["base", "refine-22", "refine-32"]
     assert purrtrait.load(made.path / "bundle").sample(2).shape == (2, 32, 32, 3)

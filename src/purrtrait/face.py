@@ -149,10 +149,10 @@ def resume(
             f"--budget {budget}: the run has seen {last.images_seen} images already; expected more"
         )
     found = there.latest_of_each()
+    anew = checkpoint.anew(found, again)
     for stage in changed.stages:
         mine = found.get(stage.name)
-        kept = mine and stage.name not in again and not checkpoint.moved(mine, found)
-        if done and mine and kept:
+        if done and mine and stage.name not in anew:
             _expect_fit(stage, request, mine, tuple(stage.players))
     stop, plan = Stop(seconds=minutes * 60), Plan(tuple(stages), tuple(again))
     return _wrapped(trainer.go_on(there, changed, done, request, stop, watch, plan))

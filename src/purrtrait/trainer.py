@@ -73,7 +73,7 @@ def begin(
         if not share.rank:
             run.describe(config.dump(recipe), asdict(request))
             for number, earlier in enumerate(source.earlier if source else ()):
-                run.adopt(earlier, number)
+                run.adopt(earlier, number, [stage.name for stage in recipe.stages])
         cluster.wait()
         return _train(place, stop, watch, source, {}, plan)
 

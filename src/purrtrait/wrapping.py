@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 from purrtrait import bundling, config, shelf
+from purrtrait.config import Recipe
 from purrtrait.evaluation import film as films
 from purrtrait.evaluation import judgement as judgements
 from purrtrait.evaluation import report
@@ -113,7 +114,10 @@ def film(run: Run) -> tuple[Path, Path]:
 
 
 def wrap(run: Run, finished: bool) -> None:
-    """Make the film and report of a run, and its bundle where training came to its end."""
+    """Make the film and report of a run, and its bundle where training came to its end.
+
+    It did not where only an earlier stage was to be trained, and a later one has begun.
+    """
     last = run.latest()
     if last is None:
         return
@@ -125,8 +129,13 @@ def wrap(run: Run, finished: bool) -> None:
             log.warning("there is no film: %s", error)
     wrap_report(run)
     # Last, and its card last of all: where that is, everything is.
-    if finished and bundle.describe(last.path)["stages"]:
+    complete = finished and (last.adopted or last.images_seen >= _budget(recipe, last.stage))
+    if complete and bundle.describe(last.path)["stages"]:
         bundle.write(run.path / "bundle", last.path, bundling.card(recipe, last))
+
+
+def _budget(recipe: Recipe, stage: str) -> int:
+    return next(one.budget for one in recipe.stages if one.name == stage)
 
 
 def wrap_report(run: Run) -> None:

@@ -151,8 +151,26 @@ def test_a_stale_pyramid_is_said_and_judged_by_its_own_critics(
     assert Path("stale/verdicts_0001.csv").read_text() == before
     shutil.rmtree(own.path / "replaced")
     shutil.rmtree("samples")
-    assert "the critic that judges stage 'base' is gone" in refusal(capsys, own.path)
+    gone = "the critic that judges stage 'base' is gone"
+    assert gone in refusal(capsys, own.path, "--judged")
     assert "grid" in call(capsys, own.path, "--no-judge")
+    # Where nobody asked for critics, they are no reason to draw nothing.
+    assert run(["sample", str(own.path), "--out", "without"]) == 0
+    said = capsys.readouterr()
+    assert f"no critics choose here: {gone}" in said.err and "grid" in said.out
+
+
+def test_a_pyramid_far_from_its_pack_draws(
+    kittens: Pack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = stacked.copy(stacked.trained(kittens), tmp_path)
+    request = own.request()
+    (own.path / "run.json").write_text(json.dumps({**request, "data": str(tmp_path / "gone")}))
+    assert "is gone; name it with --against" in refusal(capsys, own.path, "--judged")
+    assert run(["sample", str(own.path), "--out", "without"]) == 0
+    said = capsys.readouterr()
+    assert "no critics choose here: the pack" in said.err and "grid" in said.out
+    assert "verdicts" in call(capsys, own.path, *FEW, "--against", kittens.path, "--out", "with")
 
 
 @pytest.mark.parametrize(

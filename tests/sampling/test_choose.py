@@ -8,7 +8,7 @@ from torch import Tensor
 
 from purrtrait.sampling import choose
 from purrtrait.sampling.choose import best_of, candidates, indifferent
-from purrtrait.sampling.latents import gathered
+from purrtrait.sampling.latents import converted, gathered
 from purrtrait.sampling.levels import Drawn, Refined
 from purrtrait.types import Draw, Generator, Images, Latents, Logits
 
@@ -138,3 +138,10 @@ def test_memory_is_bounded(refined: Refined, own: Latents, portraits: Images) ->
 
     best_of(refined, judge, portraits, candidates(own, "normal", 20, DRAWS))
     assert seen == [60, 60, 20]
+    seen.clear()
+    whole = candidates(own, "normal", 150, DRAWS)
+    found = best_of(refined, judge, portraits, whole)
+    assert seen == [64, 64, 22] * len(portraits)
+    z = converted(whole[2], refined.prior, refined.drawer.prior)
+    drawn = refined.refine(portraits[2:3].expand(150, -1, -1, -1), z)
+    assert torch.allclose(found[2], drawn[brightest(drawn).argmax()], atol=1e-5)

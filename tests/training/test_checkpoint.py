@@ -227,6 +227,19 @@ def known(weights: str, **stands_on: str) -> Checkpoint:
     return Checkpoint(Path("nowhere"), {"weights": weights, "stands_on": stands_on})
 
 
+def test_what_stands_on_a_stage_begins_anew_with_it() -> None:
+    found = {
+        "judge": known("j"),
+        "base": known("b"),
+        "first": known("f", base="b"),
+        "second": known("s", first="f"),
+        "third": known("t", base="before"),
+    }
+    assert checkpoint.anew(found, []) == {"third"}
+    assert checkpoint.anew(found, ["base"]) == {"base", "first", "second", "third"}
+    assert checkpoint.anew(found, ["first"]) == {"first", "second", "third"}
+
+
 def test_a_stage_is_stale_where_what_it_stands_on_has_changed() -> None:
     fresh = {"a": known("1"), "b": known("2", a="1"), "c": known("3", b="2", a="1")}
     assert checkpoint.stale(fresh) == {}

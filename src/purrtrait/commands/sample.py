@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import click
 from click.core import ParameterSource
@@ -19,6 +19,11 @@ from purrtrait.commands.common import (
 )
 
 # The options that make sense in one of the two ways only; asking for one asks for its way.
+if TYPE_CHECKING:
+    from purrtrait.choosing import Pyramid
+    from purrtrait.datasets.pack import Pack
+
+Choice: TypeAlias = Literal["yes", "no", "if-they-can"]
 PLAIN = {"count": "--count", "temperatures": "--grid", "denoise": "--denoise"}
 JUDGED = {
     "drawn": "--drawn",
@@ -93,13 +98,13 @@ def sample(
     arguments.truncation(asked["truncation"])
     arguments.temperatures(asked["temperatures"])
     folder = wrapping.sampler_folder(wrapping.best_checkpoint(path) if best else path)
-    draw = _judged if _critics_choose(context, path, folder) else _plain
-    made = draw(path, folder, out, asked)
+    judges = _judges(_critics_choose(context, path, folder), path, folder, asked)
+    made = _judged(path, *judges, out, asked) if judges else _plain(path, folder, out, asked)
     show({name: str(value) for name, value in made.items()}, as_json)
 
 
-def _critics_choose(context: click.Context, path: Path, folder: Path) -> bool:
-    """Whether the critics choose: as asked for, otherwise where a run is a pyramid."""
+def _critics_choose(context: click.Context, path: Path, folder: Path) -> Choice:
+    """Whether the critics choose: as asked for, otherwise if they can, where a run is a pyramid."""
     from purrtrait.sampling import bundle
     from purrtrait.training import run as runs
 
@@ -117,8 +122,32 @@ def _critics_choose(context: click.Context, path: Path, folder: Path) -> bool:
             f"{plain[0]} draws without a judge, {judged[0]} with the critics; expected only one of "
             "the two"
         )
-    pyramid = len(bundle.describe(folder).get("stages", ())) > 1 and (path / runs.REQUEST).is_file()
-    return bool(judged) or (pyramid and not plain)
+    if plain or judged:
+        return "yes" if judged else "no"
+    pyramid = len(bundle.describe(folder).get("stages", ())) > 1
+    return "if-they-can" if pyramid and (path / runs.REQUEST).is_file() else "no"
+
+
+def _judges(
+    choose: Choice, path: Path, folder: Path, asked: Mapping[str, Any]
+) -> tuple[Pyramid, Pack] | None:
+    """Who judges, and the pack beside whose pictures; None where portraits are drawn without.
+
+    ValueError where they cannot, if they were asked for; otherwise a line says why.
+    """
+    from purrtrait import choosing, judging, machine
+
+    if choose == "no":
+        return None
+    members, where = MEMBERS.get(asked["generator"]), machine.device(asked["device"] or "auto")
+    try:
+        pyramid = choosing.opened(folder, where, members, asked["until"])
+        return pyramid, judging.open_pack(path, asked["against"])
+    except ValueError as error:
+        if choose == "yes":
+            raise
+        click.echo(f"no critics choose here: {error}", err=True)
+        return None
 
 
 def _said(context: click.Context, name: str) -> bool:
@@ -143,14 +172,13 @@ def _plain(
 
 
 def _judged(
-    path: Path, folder: Path, out: Path | None, asked: Mapping[str, Any]
+    path: Path, pyramid: Pyramid, pack: Pack, out: Path | None, asked: Mapping[str, Any]
 ) -> Mapping[str, object]:
     """Sheets of the best, the worst and others, stage by stage, and all verdicts."""
-    from purrtrait import choosing, judging, machine, studio
+    from purrtrait import choosing, studio
     from purrtrait.console import Tasks
     from purrtrait.gallery import Gallery
 
-    members, where = MEMBERS.get(asked["generator"]), machine.device(asked["device"] or "auto")
     wanted = choosing.Asked(
         drawn=asked["drawn"],
         keep=asked["keep"],
@@ -160,8 +188,7 @@ def _judged(
         truncation=asked["truncation"],
         neighbours=SHOWN * asked["neighbours"],
     )
-    pyramid = choosing.opened(folder, where, members, asked["until"])
-    pack, tasks = judging.open_pack(path, asked["against"]), Tasks()
+    tasks = Tasks()
     with studio.placed(out, f"{path.resolve().name}-judged") as place:
         gallery = Gallery(pyramid, pack, wanted, place, tasks.report)
         files = [gallery.run(number) for number in range(asked["runs"])]

@@ -56,9 +56,18 @@ def best_of(refined: Refined, judge: Judge, portraits: Images, latents: Tensor) 
 
 
 def _favourites(refined: Refined, judge: Judge, portraits: Images, latents: Tensor) -> Images:
+    tries = [_favourite(refined, judge, portraits, some) for some in latents.split(AT_ONCE, 1)]
+    favourites, verdicts = (torch.stack(found, 1) for found in zip(*tries, strict=True))
+    best: Images = favourites[torch.arange(len(portraits)), verdicts.argmax(1)]
+    return best
+
+
+def _favourite(
+    refined: Refined, judge: Judge, portraits: Images, latents: Tensor
+) -> tuple[Images, Logits]:
+    """The favourite of each portrait (B, C, F, F), and the verdict on it (B,)."""
     count, k, _ = latents.shape
     noise = converted(latents.flatten(0, 1), refined.prior, refined.drawer.prior)
     drawn = refined.refine(portraits.repeat_interleave(k, 0), noise)  # (B * k, C, F, F)
-    best = judge(drawn).view(count, k).argmax(1)
-    favourites: Images = drawn.unflatten(0, (count, k))[torch.arange(count), best]
-    return favourites
+    verdicts, best = judge(drawn).view(count, k).max(1)
+    return drawn.unflatten(0, (count, k))[torch.arange(count), best], verdicts

@@ -7,7 +7,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,6 +116,15 @@ def stale(found: Mapping[str, Checkpoint]) -> dict[str, str]:
         if source:
             because[name] = source
     return because
+
+
+def anew(found: Mapping[str, Checkpoint], again: Collection[str]) -> set[str]:
+    """The stages that begin anew when those that are asked for do, and whatever is stale does."""
+    names = set(again)
+    for name, mine in found.items():  # in the order of training
+        if moved(mine, found) or names & set(mine.stands_on):
+            names.add(name)
+    return names
 
 
 def write(

@@ -9,7 +9,7 @@ import math
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,12 +89,17 @@ class Run:
                 log.warning("%s; going back to the one before", error)
         return dict(reversed(last.items()))
 
-    def adopt(self, other: Checkpoint, number: int) -> None:
-        """Take over a checkpoint of another run as the ``number``-th stage of this one."""
+    def adopt(self, other: Checkpoint, number: int, stages: Collection[str]) -> None:
+        """Take over a checkpoint of another run as the ``number``-th of the stages of this one.
+
+        What it was trained on elsewhere, and what this run has no stage of, is no matter here.
+        """
         self.checkpoints.mkdir(exist_ok=True)
         temporary = self.checkpoints / f".{other.path.name}.part"
         shutil.copytree(other.path, temporary)
-        facts = {**other.facts, "stage_number": number, checkpoint.ADOPTED: True}
+        known = {name: weights for name, weights in other.stands_on.items() if name in stages}
+        adopted = {"stands_on": known, "stage_number": number, checkpoint.ADOPTED: True}
+        facts = {**other.facts, **adopted}
         write_text(temporary / checkpoint.FACTS, json.dumps(facts, indent=1))
         temporary.rename(self.checkpoints / other.path.name)
 
@@ -129,12 +134,15 @@ class Run:
         return sorted((path for path in mine if _score(path) < math.inf), key=_score)
 
     def prune(self, keep: int, stage: str) -> None:
-        """Remove all of a stage's checkpoints but the last ``keep`` and the best.
+        """Remove all of a stage's checkpoints but the last ``keep``, the best, and those in use.
 
-        What a kill left behind goes too.
+        A later stage may stand on one: there is the critic that judges what it draws. What a kill
+        left behind goes too.
         """
         mine = [path for path in self.found() if re.fullmatch(rf"{stage}-\d{{9}}", path.name)]
-        spared = {*mine[-keep:], *self.ranked(stage)[:1]}
+        stood = {w for path in self.found() for w in _stands_on(path)}
+        used = [path for path in mine[:-keep] if _told(path, lambda f: f.weights, "") in stood]
+        spared = {*mine[-keep:], *self.ranked(stage)[:1], *used}
         for path in mine:
             if path in spared:
                 continue
@@ -256,6 +264,10 @@ def _place(path: Path) -> tuple[tuple[int, int], str]:
 
 def _stage(path: Path) -> str:
     return _told(path, lambda found: found.stage, "")
+
+
+def _stands_on(path: Path) -> list[str]:
+    return _told(path, lambda found: list(found.stands_on.values()), [])
 
 
 def _score(path: Path) -> float:
