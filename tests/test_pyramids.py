@@ -238,8 +238,14 @@ def test_a_stage_whose_base_is_gone_is_stale(run: Run) -> None:
 
 
 def test_what_comes_too_late_is_said(run: Run, caplog: pytest.LogCaptureFixture) -> None:
-    face.resume(run.path, settings={"base.lr": "5e-2"})
+    before, longer = (run.path / "recipe.toml").read_text(), {"refine-32.budget": "72"}
+    face.resume(run.path, settings={"base.lr": "5e-2", **longer})
     assert "'base' is finished, so that base.players.generator.lr" in caplog.text
+    # Nor is it noted as if it had been trained so.
+    noted, last = (run.path / "recipe.toml").read_text(), run.latest()
+    head, _, tail = before.rpartition("budget = 64")
+    assert noted == f"{head}budget = 72{tail}"
+    assert last is not None and last.facts["recipe"] == noted
 
 
 def test_a_damaged_stage_is_taken_from_the_checkpoint_before(run: Run) -> None:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from purrtrait import config, judging, machine, trainer, wrapping
 from purrtrait.assemble import arithmetic, build, options
 from purrtrait.assemble.place import Request
-from purrtrait.assemble.plan import Plan, Source
+from purrtrait.assemble.plan import Plan, Source, as_trained
 from purrtrait.config import Recipe, Stage, Upkeep
 from purrtrait.datasets import manifest
 from purrtrait.datasets.pack import Pack
@@ -151,11 +151,11 @@ def resume(
     found = there.latest_of_each()
     anew = checkpoint.anew(found, again)
     for stage in changed.stages:
-        mine = found.get(stage.name)
-        if done and mine and stage.name not in anew:
-            _expect_fit(stage, request, mine, tuple(stage.players))
+        if done and stage.name in found and stage.name not in anew:
+            _expect_fit(stage, request, found[stage.name], tuple(stage.players))
     stop, plan = Stop(seconds=minutes * 60), Plan(tuple(stages), tuple(again))
-    return _wrapped(trainer.go_on(there, changed, done, request, stop, watch, plan))
+    noted = as_trained(changed, recipe, found, plan, anew)
+    return _wrapped(trainer.go_on(there, noted, done, request, stop, watch, plan))
 
 
 def sample(

@@ -201,7 +201,7 @@ def _anew(last: Checkpoint, found: Mapping[str, Checkpoint], plan: Plan) -> str:
 
 def _finished(last: Checkpoint, stage: Stage, plan: Plan, changed: Mapping[str, object]) -> bool:
     """Whether there is nothing left to train in a stage; options that come too late are named."""
-    done = last.images_seen >= stage.budget or (last.adopted and stage.name not in plan.stages)
+    done = plan.leaves(last, stage)
     late = [name for name in changed if name.startswith(f"{stage.name}.")]
     if done and late:
         log.warning(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from purrtrait.assemble import build, pyramid
-from purrtrait.config import Recipe
+from purrtrait.config import Recipe, Stage
 from purrtrait.datasets.pack import Pack
 from purrtrait.training.checkpoint import Checkpoint
 from purrtrait.words import nearest
@@ -36,8 +36,35 @@ class Plan:
         """Whether a stage is to be trained."""
         return not self.stages or stage in self.stages
 
+    def leaves(self, last: Checkpoint, stage: Stage) -> bool:
+        """Whether there is nothing left to train in a stage that has come so far."""
+        return last.images_seen >= stage.budget or (last.adopted and stage.name not in self.stages)
+
 
 WHOLE = Plan()
+
+
+def as_trained(
+    recipe: Recipe,
+    before: Recipe,
+    found: Mapping[str, Checkpoint],
+    plan: Plan,
+    anew: Collection[str],
+) -> Recipe:
+    """The recipe, but that stages which are finished, and stay, are as they were ``before``.
+
+    Other options come too late for them. Of those that begin ``anew`` none do, and a budget may
+    always be lowered to what a stage has seen.
+    """
+    kept = {stage.name: stage for stage in before.stages}
+    stages = [
+        kept[stage.name].model_copy(update={"budget": stage.budget})
+        if stage.name in kept.keys() & found.keys() - set(anew)
+        and plan.leaves(found[stage.name], stage)
+        else stage
+        for stage in recipe.stages
+    ]
+    return recipe.model_copy(update={"stages": tuple(stages)})
 
 
 def expect_ground(recipe: Recipe, pack: Pack, plan: Plan, there: Iterable[str]) -> None:
