@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 
 from purrtrait import model, shelf, wrapping
-from purrtrait.datasets.folder import parse_folder, sample
+from purrtrait.datasets.folder import parse_folder
 from purrtrait.datasets.pack import Pack
 from purrtrait.datasets.photo import Unreadable, Wanted
 from purrtrait.evaluation import EXTRACTORS, features
@@ -27,12 +28,16 @@ from purrtrait.images.resize import fit
 from purrtrait.sampling import bundle
 from purrtrait.training import checkpoint
 from purrtrait.training import run as runs
+from purrtrait.types import Draw
 from purrtrait.version import VERSION
+
+log = logging.getLogger(__name__)
 
 COUNT = judges.USUAL  # samples of an evaluation
 FEWEST = judges.FEWEST
 FILE = judgements.FILE
 PAIRS_A_ROW = 4
+GRID = "grid.png"  # of a folder that ``sample`` wrote
 SINGLE = re.compile(r"portrait-\d+\.png")  # what `sample` calls each portrait
 
 
@@ -62,9 +67,9 @@ def evaluate(
     pack, known = open_pack(path, against), extractor(extractor_name)
     if draws(path):
         folder = wrapping.sampler_folder(path)  # of a run that goes on training, the one moment
-        drawer = model.load(folder, device)
+        drawer, moment = model.load(folder, device), _moment(folder)  # before it may be pruned
         pixels = drawn(drawer, count, seed, report)
-        origin = {"seed": seed, "recipe": drawer.about["recipe"], **_moment(folder)}
+        origin = {"seed": seed, "recipe": drawer.about["recipe"], **moment}
     else:
         pixels, _ = pictures(path, pack, count)
         origin = {}
@@ -90,12 +95,15 @@ def keep(judgement: Judgement, path: Path) -> None:
 
 def enter(judgement: Judgement, run: runs.Run) -> None:
     """Put a judgement of a run into its folder and its report, with the closest neighbours."""
-    folder = run.checkpoints / judgement.origin["checkpoint"]
-    pictures = closest(judgement, folder)
-    scale = sheet.enlargement(pictures.shape[1])
-    sheet.write_png(
-        run.path / judgements.NEIGHBOURS, sheet.grid(pictures, 2 * PAIRS_A_ROW, 2, scale)
-    )
+    shown, folder = run.path / judgements.NEIGHBOURS, judgement.origin.get("checkpoint", "")
+    try:
+        pictures = closest(judgement, run.checkpoints / folder)
+    except ValueError as error:  # a run that trains on has removed the checkpoint
+        log.warning("no neighbours are shown: %s", error)
+        shown.unlink(missing_ok=True)
+    else:
+        scale = sheet.enlargement(pictures.shape[1])
+        sheet.write_png(shown, sheet.grid(pictures, 2 * PAIRS_A_ROW, 2, scale))
     keep(judgement, run.path / FILE)
     wrapping.wrap_report(run)
 
@@ -164,17 +172,31 @@ def pictures(
     Of a folder that ``sample`` wrote, the single portraits: a grid of them is none.
     """
     photos = list(parse_folder(Wanted(path, pack.size, None, 0)).photos)
-    portraits = [photo for photo in photos if SINGLE.fullmatch(photo.name)]
-    chosen = sample(portraits or photos, Wanted(path, pack.size, count, 0))
-    found: list[np.ndarray] = []
-    names: list[str] = []
-    for photo in chosen:
+    if any(photo.name == GRID for photo in photos):
+        photos = [photo for photo in photos if SINGLE.fullmatch(photo.name)]
+    read: dict[int, np.ndarray] = {}
+    small = 0
+    for place in Draw(0, "evaluate", 0).permutation(len(photos), "pictures").tolist():
+        if len(read) == count:
+            break
         try:
-            pixels = fit(photo.read(), pack.size)
-        except Unreadable:
+            raw = photos[place].read()
+        except Unreadable as error:
+            log.warning("left out: %s (%s)", photos[place].name, error.reason)
             continue
-        found.append(grey(pixels) if pack.channels == 1 else pixels)
-        names.append(photo.name)
+        small += min(raw.shape[:2]) < pack.size
+        pixels = fit(raw, pack.size)
+        read[place] = grey(pixels) if pack.channels == 1 else pixels
+    if small:
+        log.warning(
+            "%d of %d pictures in %s are smaller than %d px and were enlarged, which scores take "
+            "for blur; a pack of their size is fairer (--against)",
+            small,
+            len(read),
+            path,
+            pack.size,
+        )
+    found, names = [read[place] for place in sorted(read)], [photos[p].name for p in sorted(read)]
     if len(found) < fewest:
         raise ValueError(
             f"{path} holds {len(found)} pictures that can be read; expected at least {fewest}"

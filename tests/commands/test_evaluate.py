@@ -14,12 +14,13 @@ import pytest
 
 import purrtrait
 from helpers import TINY, Colours, files
-from purrtrait import studio
+from purrtrait import judging, studio
 from purrtrait.__main__ import run
 from purrtrait.datasets.pack import TRAIN, Pack
 from purrtrait.evaluation import EXTRACTORS
 from purrtrait.evaluation.judgement import Judgement
 from purrtrait.images import sheet
+from purrtrait.training.run import Run
 
 QUICK = ["--samples", "24", "--extractor", "colours", "--device", "cpu", "--threads", "1"]
 
@@ -184,6 +185,52 @@ def test_a_folder_of_pictures_is_cut_as_the_pack_was(photos: Path, kittens: Pack
     assert all(one["distance"] == 0 for one in found.copying["closest"])
     fewer = purrtrait.evaluate(photos, kittens.path, samples=16, extractor="colours")
     assert fewer.samples == 16
+
+
+def test_damaged_pictures_are_replaced_and_named(
+    photos: Path, kittens: Pack, caplog: pytest.LogCaptureFixture
+) -> None:
+    (photos / "03.png").write_bytes(b"cut off")
+    (photos / "07.png").write_bytes(b"cut off")
+    assert purrtrait.evaluate(photos, kittens.path, samples=18, extractor="colours").samples == 18
+    assert "left out: 03.png (not a picture)" in caplog.text
+
+
+def test_a_name_alone_makes_no_folder_of_samples(photos: Path, kittens: Pack) -> None:
+    (photos / "05.png").rename(photos / "portrait-1.png")
+    assert purrtrait.evaluate(photos, kittens.path, extractor="colours").samples == 20
+
+
+def test_enlarged_pictures_are_named(
+    photos: Path, kittens: Pack, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number, pixels in enumerate(kittens.images[:20, ::2, ::2]):
+        sheet.write_png(tmp_path / "small" / f"{number:02d}.png", pixels)
+    purrtrait.evaluate(photos, kittens.path, extractor="colours")
+    assert "enlarged" not in caplog.text
+    purrtrait.evaluate(tmp_path / "small", kittens.path, extractor="colours")
+    assert "20 of 20 pictures in" in caplog.text and "were enlarged" in caplog.text
+
+
+def test_a_checkpoint_that_is_removed_meanwhile_costs_no_scores(
+    trained: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a run does that goes on training: its scores are kept, with the checkpoint's name."""
+    last = Run(trained).latest()
+    assert last is not None
+    draw = judging.drawn
+
+    def drawn(*anything: Any) -> np.ndarray:
+        pixels = draw(*anything)
+        shutil.rmtree(last.path)
+        return pixels
+
+    monkeypatch.setattr(judging, "drawn", drawn)
+    found = purrtrait.evaluate(trained, samples=16, extractor="colours")
+    assert found.origin["checkpoint"] == last.path.name
+    assert "no neighbours are shown" in caplog.text
+    assert Judgement.read(trained / "scores.json") == found
+    assert not (trained / "neighbours.png").exists()
 
 
 def test_of_a_folder_of_samples_the_grid_is_not_judged(trained: Path, kittens: Pack) -> None:

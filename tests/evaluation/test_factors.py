@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import math
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -256,15 +258,19 @@ def test_what_is_damaged_is_learnt_again(few: Pack, damage: object) -> None:
     assert not later
 
 
+def forbidden(*anything: object, **more: object) -> None:
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
 @pytest.mark.usefixtures("hasty")
 def test_where_nothing_can_be_written_it_still_learns(
     few: Pack, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("os.access", lambda path, mode: False)
+    monkeypatch.setattr(Path, "mkdir", forbidden)
     with caplog.at_level(logging.WARNING):
         made = factors.namer(few)
     assert len(made.factors) == 5
-    assert "cannot be written to" in caplog.text
+    assert "is not kept (Permission denied)" in caplog.text
     assert not (few.path / "features").exists()
 
 

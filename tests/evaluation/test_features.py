@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from pathlib import Path
 
@@ -138,12 +140,29 @@ def test_a_file_cut_off_is_made_anew(pack: Pack) -> None:
     assert counting.seen == 2 * 96
 
 
-def test_a_pack_that_cannot_be_written_to(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.access", lambda path, mode: False)
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOSPC])
+def test_a_pack_that_cannot_be_written_to(
+    number: int, pack: Pack, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def forbidden(*anything: object, **more: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "mkdir", forbidden)
     counting = Counting()
     assert len(features.of_pack(counting, pack, np.arange(5))) == 5
     assert counting.seen == 5
+    assert f"is not kept ({os.strerror(number)})" in caplog.text
     assert not (pack.path / features.FOLDER).exists()
+
+
+@pytest.mark.parametrize("size", [16, 8])
+def test_many_rows_are_read_batch_by_batch(size: int, pack: Pack) -> None:
+    rows = np.arange(len(pack.images))[::2]
+    assert len(rows) > 2
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(features, "BATCH", 3)
+        found = features.rows_of(pack, rows, size)
+    assert np.array_equal(found, features.reduced(pack.images[rows], size))
 
 
 def test_worse_pictures_score_worse(extractor: efficientnet.EfficientNetLite0) -> None:

@@ -141,13 +141,25 @@ def test_bounds_are_computed_once_and_anew_where_they_are_damaged(
     assert len(seen) == 1
     (kept,) = (own.path / features.FOLDER).glob("bounds-*.json")
     lacking = json.dumps({who: {"frechet": 1.0} for who in ("real", "blurred", "noise")})
-    for damage in ('{"real": [', '{"real": 3}', "[]", '{"real": {"frechet": "much"}}', lacking):
+    alone = json.dumps({"real": json.loads(kept.read_text("utf-8"))["real"]})
+    for damage in ('{"real": [', '{"real": 3}', "[]", alone, lacking):
         kept.write_text(damage, encoding="utf-8")
         assert judge(faces(64, 1), own, Colours()) == first
         assert json.loads(kept.read_text("utf-8"))["real"]["kernel"]
     assert len(seen) == 6
     judge(faces(65, 1), own, Colours())  # another number of pictures has other bounds
     assert len(seen) == 7
+
+
+def test_what_samples_are_compared_with_is_drawn_by_lot(pack: Pack) -> None:
+    """Of a pack of several folders the first pictures are of one kind."""
+    rows = pack.rows(HELD_OUT)
+    some = Reference(pack, Colours(), 16, len(rows) // 4).held_out()
+    assert len(set(some.tolist())) == len(rows) // 4 and set(some) <= set(rows)
+    assert some.tolist() == sorted(some) and some.mean() > rows[: len(rows) // 2].mean()
+    assert np.array_equal(Reference(pack, Colours(), 16, len(rows) // 4).held_out(), some)
+    whole = Reference(pack, Colours(), 16, len(rows)).held_out()
+    assert np.array_equal(whole, rows)
 
 
 def test_a_larger_pack_is_reduced_and_a_note_says_so(pack: Pack) -> None:

@@ -307,6 +307,14 @@ def test_duplicates_are_counted() -> None:
     assert diversity.diversity(reals, samples)["duplicates"] == pytest.approx(0.6, abs=0.02)
 
 
+def test_one_picture_over_and_over_where_reals_are_there_twice() -> None:
+    """Half the distance to the nearest is 0 then, and within it still."""
+    reals = normal(20).repeat(2, 1)
+    found = diversity.diversity(reals, normal(1, seed=5).expand(40, -1))
+    assert found["duplicates"] == 1
+    assert diversity.diversity(reals, normal(40, seed=6))["duplicates"] == 0
+
+
 def test_one_picture_over_and_over() -> None:
     found = diversity.diversity(normal(50), normal(1).expand(50, -1))
     assert found["diversity"] == pytest.approx(0, abs=1e-3)

@@ -124,6 +124,25 @@ def test_a_lean_scatters_as_stated(repeated: int) -> None:
     assert 138 / 199 < (shares.std(ddof=1) / stated) ** 2 < 1.2 * 272 / 199
 
 
+def test_a_lean_scatters_as_stated_where_photos_have_one_lot() -> None:
+    """Twenty people with ten photos each, held out whole, and samples that like some of them."""
+    persons = torch.arange(20).repeat_interleave(10)
+    photos = noised(faces(20, 0).repeat_interleave(10, 0), 0.05)
+    samples = noised(faces(20, 0)[[0] * 30 + [1] * 20 + [*range(2, 20)]], 0.05)
+    found = []
+    for seed in range(200):
+        order = torch.as_tensor(np.random.default_rng(seed).permutation(20))
+        train, unseen = (torch.isin(persons, some) for some in (order[:16], order[16:]))
+        lots = torch.cat([persons[train], persons[unseen]])
+        found.append(lean(photos[train], photos[unseen], samples, lots=lots))
+    shares = np.array([one.share for one in found])
+    stated = np.sqrt(np.mean([one.error**2 for one in found]))
+    assert abs(shares.mean() - 0.8) < 4 * stated / np.sqrt(200)
+    assert 138 / 199 < (shares.std(ddof=1) / stated) ** 2 < 272 / 199
+    alone = lean(photos[:160], photos[160:], samples)
+    assert alone.error < 0.6 * stated, "as if each photo had been drawn by itself"
+
+
 def test_a_collapsed_generator_is_not_accused() -> None:
     """All samples beside one training picture: that says as little as one sample does."""
     train = faces(400, 0)

@@ -75,7 +75,7 @@ def mean_distance(features: Features) -> float:
     total = 0.0
     for rows, block in squared(features, features):
         _diagonal(block, rows).fill_(0)  # where rounding leaves a little
-        total += block.sqrt_().sum(1).double().sum().item()
+        total += block.sqrt_().sum(1, dtype=torch.float64).sum().item()
     return total / (count * (count - 1))
 
 

@@ -6,7 +6,6 @@ import hashlib
 import json
 import logging
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from torch.nn.functional import cross_entropy
 
 from purrtrait.datasets.pack import HELD_OUT, TRAIN, Pack
 from purrtrait.evaluation.factor_lessons import BATCH, Lessons
-from purrtrait.evaluation.features import FOLDER, Report, reduced
+from purrtrait.evaluation.features import FOLDER, Report, keeping, reduced
 from purrtrait.files import replacing
 from purrtrait.images.resize import to_images
 from purrtrait.networks.blocks import channels_last
@@ -114,10 +113,8 @@ def learnt(pack: Pack, size: int, report: Report) -> tuple[FactorNetwork, list[S
         _learn(network, pack, report)
         network.eval().requires_grad_(False)
         skill = _skill(network, pack)
-        if os.access(pack.path, os.W_OK):
+        with keeping(pack):
             _write(network, path, {**identity, "skill": [asdict(part) for part in skill]})
-        else:
-            log.warning("%s cannot be written to: who names its parts is not kept", pack.path)
     return network.eval().requires_grad_(False), skill
 
 

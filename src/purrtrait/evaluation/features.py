@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -45,9 +45,31 @@ def unheard(done: int, total: int) -> None:
     """Report to nobody."""
 
 
+def batches(count: int) -> Iterator[slice]:
+    """So many pictures, BATCH at a time."""
+    return (slice(start, start + BATCH) for start in range(0, count, BATCH))
+
+
 def reduced(pixels: np.ndarray, size: int) -> np.ndarray:
     """Pixels (N, H, W, C) uint8, averaged by area to ``size`` where they are larger."""
     return pixels if pixels.shape[1] == size else to_uint8(area(to_images(pixels), size))
+
+
+def rows_of(pack: Pack, rows: np.ndarray, size: int) -> np.ndarray:
+    """Pictures (N, S, S, C) uint8 of some rows of a pack, at ``size`` pixels."""
+    some = _Rows(pack.images, rows)
+    return np.concatenate([reduced(some[part], size) for part in batches(len(rows))])
+
+
+@contextmanager
+def keeping(pack: Pack) -> Iterator[None]:
+    """Something is kept in a pack's folder, if that can be written to; a warning says if not."""
+    try:
+        yield
+    except OSError as error:
+        log.warning(
+            "%s: what was found of its pictures is not kept (%s)", pack.path, error.strerror
+        )
 
 
 def extract(
@@ -63,10 +85,10 @@ def extract(
     if not len(pixels):
         raise ValueError("there are no pictures to take features of; expected at least one")
     found = []
-    for start in range(0, len(pixels), BATCH):
-        some = pixels[start : start + BATCH]
+    for part in batches(len(pixels)):
+        some = pixels[part]
         found.append(extractor(reduced(some, size or some.shape[1])))
-        report(min(start + BATCH, len(pixels)), len(pixels))
+        report(min(part.stop, len(pixels)), len(pixels))
     return torch.cat(found)
 
 
@@ -94,10 +116,8 @@ def of_pack(
     if kept is None:
         kept = np.full((len(pack.images), found.shape[1]), np.nan, np.float32)
     kept[missing] = found
-    if os.access(pack.path, os.W_OK):
+    with keeping(pack):
         _write(path, kept)
-    else:
-        log.warning("%s cannot be written to: its features are not kept", pack.path)
     return torch.from_numpy(kept[rows])
 
 

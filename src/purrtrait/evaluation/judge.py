@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from purrtrait.datasets.pack import HELD_OUT, TRAIN, Pack
 from purrtrait.evaluation import features, parts
@@ -68,12 +69,13 @@ def _copying(reference: Reference, pixels: np.ndarray, report: Report) -> Copyin
     lies.
     """
     side, pack = replace(reference, extractor=Pixels()), reference.pack
-    train = pack.rows(TRAIN)
+    train, held_out = pack.rows(TRAIN), pack.rows(HELD_OUT)
     found = memorisation(
         side.features(train, report),
-        side.features(pack.rows(HELD_OUT), report),
+        side.features(held_out, report),
         features.extract(Pixels(), pixels),
         (mirrored,) if pack.flip_natural else (),
+        _lots(pack, np.concatenate([train, held_out])),
     )
     # Half a sample on either side: a share of none or all was counted, too.
     share = (found.copied * len(pixels) + 0.5) / (len(pixels) + 1)
@@ -86,6 +88,14 @@ def _copying(reference: Reference, pixels: np.ndarray, report: Report) -> Copyin
         },
         {**found.histogram(), "verdict": found.verdict, "closest": _closest(found, train, pack)},
     )
+
+
+def _lots(pack: Pack, rows: np.ndarray) -> torch.Tensor | None:
+    """By which lot each of some rows was held out, or not; None where each had its own."""
+    groups = pack.manifest.groups
+    if not groups:
+        return None
+    return torch.as_tensor(np.unique(np.array(groups)[rows], return_inverse=True)[1])
 
 
 def _closest(found: Memorisation, train: np.ndarray, pack: Pack) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from purrtrait.evaluation.remembered import remembered
@@ -36,7 +37,7 @@ def _sum(left: Features, right: Features) -> float:
     """The sum of the kernel over all pairs: products in float32, sums in float64."""
     other, total = right.T / right.shape[1], 0.0
     for some in left.split(max(1, BLOCK_NUMBERS // len(right))):
-        total += _cubic(some @ other).sum(1).double().sum().item()
+        total += _cubic(some @ other).sum(1, dtype=torch.float64).sum().item()
     return total
 
 

@@ -102,7 +102,11 @@ class Memorisation:
 
 
 def memorisation(
-    train: Features, unseen: Features, samples: Features, views: Sequence[View] = ()
+    train: Features,
+    unseen: Features,
+    samples: Features,
+    views: Sequence[View] = (),
+    lots: Tensor | None = None,
 ) -> Memorisation:
     """Compare the samples' distances to the training set with those of unseen photos (M, F).
 
@@ -110,8 +114,8 @@ def memorisation(
     photos of their kind too, however alike the pictures of the set are among themselves. Distances
     are relative, so that copies which were blurred, noised or moved a little are still found
     (the ratio of Lowe 2004, IJCV, section 7.1, to the sixth neighbour rather than the second:
-    a photo may be there several times). ``views`` are what else counts as the same picture.
-    ValueError for fewer than 16 unseen photos.
+    a photo may be there several times). ``views`` are what else counts as the same picture;
+    ``lots`` are those of ``lean``. ValueError for fewer than 16 unseen photos.
     """
     if len(unseen) < FEWEST:
         raise ValueError(
@@ -128,18 +132,26 @@ def memorisation(
         copied,
         expected,
         rows % len(train),
-        lean(train, unseen, samples, views),
+        lean(train, unseen, samples, views, lots),
     )
 
 
-def lean(train: Features, unseen: Features, samples: Features, views: Sequence[View] = ()) -> Lean:
+def lean(
+    train: Features,
+    unseen: Features,
+    samples: Features,
+    views: Sequence[View] = (),
+    lots: Tensor | None = None,
+) -> Lean:
     """Whether the real picture that is nearest to a sample is rather one that was trained on.
 
     Which photos were held out was drawn by lot. Whoever did not look at the lots comes nearest to a
     training picture as often as there are training pictures among all; that holds for good samples
     and bad ones, and however alike the photos are. The error is that of the lots, given how often
     each photo is the nearest (simple random sampling without replacement; Cochran 1977, section
-    2.5): samples that are all alike say as little as one.
+    2.5): samples that are all alike say as little as one. Photos that were held out together, such
+    as a person's, have one lot: ``lots`` (T + M,) numbers it for each of the training pictures and
+    the unseen photos, from 0; None where each has its own.
     """
     count, total = len(samples), len(train) + len(unseen)
     # In an order drawn by lot, as of equal photos the first one is found.
@@ -149,8 +161,12 @@ def lean(train: Features, unseen: Features, samples: Features, views: Sequence[V
     found = torch.as_tensor(order)[rows[:, 0]] % total
     times = torch.bincount(found, minlength=total).double()
     chance = len(train) / total
-    spread = float(times.square().sum()) - count**2 / total
-    error = math.sqrt(chance * (1 - chance) * spread * total / (total - 1)) / count
+    own = torch.arange(total) if lots is None else lots
+    hits, sizes = torch.bincount(own, times), torch.bincount(own).double()
+    drawn = int((sizes > 0).sum())
+    # By how much more often a lot was hit than its size says; of lots of one photo, the photo.
+    spread = float((hits - sizes * count / total).square().sum())
+    error = math.sqrt(chance * (1 - chance) * spread * drawn / max(1, drawn - 1)) / count
     return Lean(float((found < len(train)).double().mean()), chance, error)
 
 

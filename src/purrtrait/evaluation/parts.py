@@ -59,7 +59,7 @@ def _bounds(namer: Namer, wanted: Collection[str], reference: Reference) -> Boun
     pack = reference.pack
 
     def compute() -> Bounds:
-        real = features.reduced(pack.images[reference.held_out()], reference.size)
+        real = features.rows_of(pack, reference.held_out(), reference.size)
         seen = {"real": real, "blurred": blurred(real), "noise": noise(real)}
         return {name: factors.factor_scores(namer, pixels, pack) for name, pixels in seen.items()}
 

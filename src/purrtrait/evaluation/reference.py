@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,8 @@ from purrtrait.types import Draw, Features
 Report: TypeAlias = Callable[[str, int, int], None]  # what is being done, done, total
 Bounds: TypeAlias = dict[str, dict[str, float]]  # scores by whose they are
 
-VERSION = 2  # of what metrics mean: when one gives other numbers, floors are computed anew
+KINDS = ("real", "blurred", "noise")  # whose scores bounds are, in this order
+VERSION = 3  # of what metrics mean: when one gives other numbers, floors are computed anew
 
 
 def silent(what: str, done: int, total: int) -> None:
@@ -51,13 +51,19 @@ class Reference:
         return features.of_pack(self.extractor, self.pack, rows, told, self.size)
 
     def held_out(self) -> np.ndarray:
-        """Row numbers of the first held-out pictures, no more than there are samples."""
-        return self.pack.rows(HELD_OUT)[: self.count]
+        """Row numbers of held-out pictures, drawn by lot, no more than there are samples.
+
+        The first ones would be of one kind where a pack is of several folders.
+        """
+        return self._some(HELD_OUT, "held-out")
 
     def stand_ins(self) -> np.ndarray:
         """Row numbers of as many training pictures as there are samples, or all of them."""
-        rows = self.pack.rows(TRAIN)
-        order = Draw(0, "evaluate", 0).permutation(len(rows), "stand-ins")
+        return self._some(TRAIN, "stand-ins")
+
+    def _some(self, part: str, purpose: str) -> np.ndarray:
+        rows = self.pack.rows(part)
+        order = Draw(0, "evaluate", 0).permutation(len(rows), purpose)
         return np.sort(rows[order[: self.count]])
 
     def bounds(self, reals: Features, names: Collection[str], report: Report) -> Bounds:
@@ -65,7 +71,7 @@ class Reference:
 
         def compute() -> Bounds:
             rows = self.stand_ins()
-            pixels = features.reduced(self.pack.images[rows], self.size)
+            pixels = features.rows_of(self.pack, rows, self.size)
             bad = {"blurred": blurred(pixels), "noise": noise(pixels)}
             found = {"real": scores(reals, self.features(rows, report))}
             for name, worse in bad.items():
@@ -92,12 +98,11 @@ def kept(
     name = f"{kind}-{hashlib.sha256(parts.encode()).hexdigest()[:16]}.json"
     path = pack.path / features.FOLDER / name
     found = _read(path)
-    if found and all(set(names) <= set(said) for said in found.values()):
+    if tuple(found) == KINDS and all(set(names) <= set(said) for said in found.values()):
         return found
     found = compute()
-    if os.access(pack.path, os.W_OK):
-        with replacing(path) as temporary:
-            temporary.write_text(json.dumps(found, indent=1), encoding="utf-8")
+    with features.keeping(pack), replacing(path) as temporary:
+        temporary.write_text(json.dumps(found, indent=1), encoding="utf-8")
     return found
 
 
@@ -126,6 +131,10 @@ def errors(reals: Features, samples: Features, report: Report = silent) -> dict[
 
 def blurred(pixels: np.ndarray) -> np.ndarray:
     """Pictures (N, H, W, C) uint8, each pixel twice the mean of 3 x 3."""
+    return np.concatenate([_blurred(pixels[some]) for some in features.batches(len(pixels))])
+
+
+def _blurred(pixels: np.ndarray) -> np.ndarray:
     images = to_images(pixels)
     for _ in range(2):
         images = avg_pool2d(pad(images, (1, 1, 1, 1), mode="replicate"), 3, 1)
