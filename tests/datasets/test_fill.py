@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from purrtrait.datasets import alike, cut, detect
-from purrtrait.datasets.fill import EXCLUDED
+from purrtrait.datasets.beside import Beside
+from purrtrait.datasets.cut import EXCLUDED
 from purrtrait.datasets.photo import DAMAGED, decode
 from purrtrait.datasets.prepare import Order, prepare
 from purrtrait.datasets.toys import write_cat_layout
@@ -203,3 +204,31 @@ def test_another_alignment_is_another_pack(album: Path, tmp_path: Path) -> None:
         prepare(replace(order, least=20), tmp_path / "pack")
     with pytest.raises(ValueError, match=r"screens is \['blank', 'equal'\] there and None here"):
         prepare(replace(order, screens=()), tmp_path / "pack")
+
+
+def test_a_face_that_is_excluded_has_no_copies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of two faces the first is left out: the copies are of the second."""
+    monkeypatch.setitem(detect.FINDERS, "halves", halves)
+    source = tmp_path / "photos"
+    source.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 60, (40, 80, 3), dtype=np.uint8)
+    pixels[:, 40:] += 180  # the second face
+    Image.fromarray(pixels).save(source / "0.png")
+    listed = tmp_path / "exclude.txt"
+    listed.write_text("0.png#1\n")
+    order = Order("folder", size=16, source=source, find="halves", exclude=listed)
+    pack = prepare(order, tmp_path / "pack", beside=Beside(augmented=tmp_path / "copies"))
+    assert pack.manifest.photos == ("0.png#2",)
+    (plain,) = (tmp_path / "copies/out_unaug_16x16").iterdir()
+    assert decode(plain).mean() > 160 and pack.images[0].mean() > 160
+    assert "no photos have these" not in caplog.text
+
+
+def test_drawn_copies_are_sought_if_asked_for(tmp_path: Path) -> None:
+    order = Order("kittens", size=16, count=400)
+    several = replace(order, screens=("alike",))
+    plain, screened = (prepare(o, tmp_path / n) for o, n in ((order, "plain"), (several, "few")))
+    assert len(screened.images) < len(plain.images) == 400
+    assert screened.manifest.order["screens"] == ["alike"]

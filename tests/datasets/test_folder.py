@@ -39,6 +39,30 @@ def test_all_pictures_of_nested_folders_by_relative_path(tmp_path: Path) -> None
     assert parsed(tmp_path).count == len(kept)
 
 
+def test_pictures_that_are_not_read_are_counted(
+    album: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = parse_folder(Wanted(album, 16, None, 0)).count
+    assert "not read" not in caplog.text
+    for name in ("a.HEIC", "b.avif", "c.txt"):
+        (album / name).write_bytes(b"something")
+    shutil.copy(next(album.rglob("*.png")), album / "d.jfif")
+    assert parse_folder(Wanted(album, 16, None, 0)).count == before + 1
+    assert "2 files in" in caplog.text and "save them as JPEG or PNG" in caplog.text
+
+
+def test_a_pack_below_the_photos_is_none_of_them(album: Path) -> None:
+    before = parse_folder(Wanted(album, 16, None, 0))
+    pack = album / "packs" / "album-16"
+    pack.mkdir(parents=True)
+    shutil.copy(next(album.rglob("*.png")), pack / "kept.png")
+    assert parse_folder(Wanted(album, 16, None, 0)).count == before.count + 1
+    for name in ("manifest.json", "images.npy"):
+        (pack / name).write_bytes(b"ours")
+    after = parse_folder(Wanted(album, 16, None, 0))
+    assert (after.count, after.fingerprint) == (before.count, before.fingerprint)
+
+
 def test_links_and_loops_bring_no_picture_twice(album: Path) -> None:
     before = names(album)
     (album / "a loop").symlink_to(album)

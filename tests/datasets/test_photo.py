@@ -121,6 +121,33 @@ def test_exif_turns_the_picture_upright(noisy: Noisy, orientation: int) -> None:
     assert expected.shape[:2] == ((16, 24) if orientation < 5 else (24, 16))
 
 
+@pytest.mark.parametrize("orientation", [0, 9, 255])
+def test_an_orientation_that_means_nothing_turns_nothing(noisy: Noisy, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    found = photo.look(stored(noisy(24, 16), "PNG", exif=exif), photo.whole)
+    assert (found.height, found.width) == found.pixels.shape[:2] == (16, 24)
+
+
+def test_a_large_photo_of_a_phone_is_decoded_smaller() -> None:
+    """108 million pixels: above where Pillow warns, and no more than others at an eighth."""
+    file = stored(Image.new("L", (12_000, 9_000), 90), "JPEG")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = photo.look(file, lambda wide, high: 8)
+    assert found.pixels.shape == (1_125, 1_500, 3) and (found.width, found.height) == (
+        12_000,
+        9_000,
+    )
+    assert refused(file.getvalue()) == photo.TOO_MANY_PIXELS
+
+
+def test_a_jpeg_of_several_pictures_is_decoded_smaller_too(noisy: Noisy) -> None:
+    one, other = noisy(160, 80), noisy(160, 80)
+    file = stored(one, "MPO", save_all=True, append_images=[other])
+    assert photo.look(file, lambda wide, high: 8).pixels.shape == (10, 20, 3)
+
+
 @pytest.mark.parametrize("exif", [b"Exif\0\0junk", b"Exif\0\0MM\0*\0\0\0\x08\0\x09\x01\x12\0\x03"])
 def test_a_damaged_exif_does_not_cost_the_picture(noisy: Noisy, exif: bytes) -> None:
     assert decode(stored(noisy(), "JPEG", exif=exif)).shape == (30, 40, 3)

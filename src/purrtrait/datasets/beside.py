@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from purrtrait.datasets.cut import Refused, Sitting, Witness
+from purrtrait.datasets.photo import Unreadable
 from purrtrait.datasets.writer import expect_new, occupied, reserved
 from purrtrait.images import sheet
 from purrtrait.images.affine import shift
@@ -23,6 +25,8 @@ from purrtrait.images.resize import fit
 from purrtrait.images.written import PLANS, Plan, Writer
 
 CELL, SHOWN = 64, 128  # pixels: a contact sheet's pictures are at least and at most as wide
+FORBIDDEN = re.compile(r'[<>:"|?*\x00-\x1f]')  # in names of files on Windows
+WIDEST = 65_500  # pixels of a JPEG
 LONGEST = 200  # bytes of a photo's name in that of its debugging picture
 KEPT = 200  # portraits that the sheet of those kept shows, evenly chosen
 COLUMNS = 20
@@ -128,7 +132,10 @@ def _debug(folder: Path, sitting: Sitting) -> None:
     picture = sitting.pixels()
     for face, place in (*sitting.places, *sitting.others):
         picture = overlay(picture, face, place or _all_around(picture))
-    stem = Path(sitting.photo.name).stem.encode("utf-8", "surrogateescape")[:LONGEST]
+    if max(picture.shape[:2]) > WIDEST:
+        raise Unreadable(f"wider or higher than the {WIDEST} pixels that a JPEG can have")
+    written = FORBIDDEN.sub("_", Path(sitting.photo.name).stem)
+    stem = written.encode("utf-8", "surrogateescape")[:LONGEST]
     name = f"{sitting.number:06d} {stem.decode('utf-8', 'ignore')}.jpg"
     Image.fromarray(picture).save(folder / name, quality=90)
 
@@ -144,9 +151,9 @@ def contact_sheets(folder: Path, images: np.ndarray, left_out: Sequence[Refused]
     """Write the sheets of pictures (N, H, W, C) that stay and of those that are left out."""
     chosen = np.unique(np.linspace(0, len(images) - 1, KEPT).round().astype(int))
     scale = -(-CELL // images.shape[1])
-    kept = np.stack(
-        [image if len(image) <= SHOWN else fit(image, SHOWN) for image in images[chosen]]
-    )
+    # One by one: a pack's pictures may be large, and they are read from the disk.
+    shown = (images[row] for row in chosen.tolist())
+    kept = np.stack([image if len(image) <= SHOWN else fit(image, SHOWN) for image in shown])
     sheet.write_png(folder / KEPT_SHEET, sheet.grid(kept, COLUMNS, scale=scale))
     if left_out:
         _write_left_out(folder / LEFT_OUT_SHEET, left_out, images.shape[-1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple, TypeAlias
@@ -25,6 +26,8 @@ SEARCHED = 1280  # pixels: a photo to be searched is decoded with its longer sid
 NOTHING = np.zeros((0, 0, 3), np.uint8)  # what a photo that cannot be read looks like
 
 log = logging.getLogger(__name__)
+
+EXCLUDED = "named in the list of photos to leave out"
 
 
 class Row(NamedTuple):
@@ -91,7 +94,7 @@ class Cut:
     file it may be. Portraits with fewer than ``least`` photo pixels along their side are left out,
     and so are those that fail one of the ``screens``. ``code`` hashes a portrait, and ``shown``
     makes what is kept of a photo that is left out. Each of the ``witnesses`` is told of each photo
-    that can be looked at.
+    that can be looked at. Portraits whose names are ``unwanted`` are left out.
     """
 
     size: int
@@ -104,6 +107,7 @@ class Cut:
     screens: Sequence[str] = ()
     shown: Callable[[np.ndarray], np.ndarray] = nothing
     witnesses: Sequence[Witness] = ()
+    unwanted: AbstractSet[str] = frozenset()
 
     def __call__(self, number: int, photo: Photo) -> Pieces:
         """Return what photo ``number`` gives; what cannot be used is refused with its reason."""
@@ -120,11 +124,15 @@ class Cut:
         for name, face in zip(_names(photo.name, len(faces)), faces, strict=True):
             place: Placement | None = None
             try:
+                if name in self.unwanted:
+                    raise Unreadable(EXCLUDED)
                 place = _placed(self.alignment, face, picture.width, picture.height)
                 rows.append(self._row(name, place, picture))
                 places.append((face, place))
             except (Unalignable, Unreadable) as error:
-                refused.append(Refused(name, error.reason, self.shown(picture.pixels)))
+                known = name in self.unwanted  # to whoever named it
+                seen = NOTHING if known else self.shown(picture.pixels)
+                refused.append(Refused(name, error.reason, seen))
                 others.append((face, place))
         if not faces:
             refused.append(Refused(photo.name, NO_FACE, self.shown(picture.pixels)))
@@ -133,12 +141,14 @@ class Cut:
 
     def _tell(self, sitting: Sitting) -> None:
         """Show a photo to the witnesses, unless it can only be decoded smaller than it is."""
-        try:
-            for witness in self.witnesses:
+        for witness in self.witnesses:
+            try:
                 witness(sitting)
-        except Unreadable as error:
-            name, reason = sitting.photo.name, error.reason
-            log.warning("%s is in the pack, but not beside it: in its own size, %s", name, reason)
+            except Unreadable as error:
+                name, reason = sitting.photo.name, error.reason
+                log.warning(
+                    "%s is in the pack, but not beside it: in its own size, %s", name, reason
+                )
 
     def _row(self, name: str, place: Placement, picture: Picture) -> Row:
         if place.side < self.least:

@@ -16,12 +16,11 @@ import numpy as np
 
 from purrtrait import machine
 from purrtrait.datasets.alike import COPIES, families, superfluous
-from purrtrait.datasets.cut import NOTHING, Pieces, Refused
+from purrtrait.datasets.cut import EXCLUDED, NOTHING, Pieces, Refused
 from purrtrait.datasets.photo import Collection, Photo
 from purrtrait.datasets.split import joined
 from purrtrait.datasets.writer import PackWriter
 
-EXCLUDED = "named in the list of photos to leave out"
 THREADS = min(4, machine.threads() + 1)  # one more than cores: some wait for the disk
 WINDOW = 4 * THREADS  # photos between the parser and the file at any time
 NAMED = 10  # names that a warning lists
@@ -81,7 +80,7 @@ def fill(
             progress(done, collection.count)
             pieces = work.result()
             names.update(row.name for row in pieces.rows)
-            pieces = _without(pieces, unwanted)
+            names.update(refused.name for refused in pieces.refused)
             for refused in pieces.refused:
                 writer.quarantine(refused.name, refused.reason)
             for row in pieces.rows:
@@ -101,13 +100,6 @@ def _unless(unwanted: AbstractSet[str], cut_out: CutOut, number: int, photo: Pho
     if photo.name in unwanted:
         return Pieces(refused=[Refused(photo.name, EXCLUDED, NOTHING)])
     return cut_out(number, photo)
-
-
-def _without(pieces: Pieces, unwanted: AbstractSet[str]) -> Pieces:
-    """Leave out single portraits of a photo by name."""
-    lost = [Refused(row.name, EXCLUDED, NOTHING) for row in pieces.rows if row.name in unwanted]
-    kept = [row for row in pieces.rows if row.name not in unwanted]
-    return Pieces(kept, [*pieces.refused, *lost], pieces.faces)
 
 
 def _in_order(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 from collections.abc import Iterator, Sequence, Set
@@ -14,8 +15,13 @@ from typing import TypeVar
 from purrtrait.datasets.photo import Collection, Photo, Wanted, look
 from purrtrait.types import Draw
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".pgm", ".ppm", ".gif"})
+JPEG = frozenset({".jpg", ".jpeg", ".jfif", ".jpe"})
+SUFFIXES = JPEG | {".png", ".webp", ".bmp", ".pgm", ".ppm", ".gif"}
+OTHERS = frozenset({".heic", ".heif", ".avif", ".tif", ".tiff"})  # pictures that are not read
+PACK = frozenset({"manifest.json", "images.npy"})  # a folder with these is one of our own
 COPY = re.compile(r"((?:.*/)?\d{6})_\d{3}\.jpg", re.DOTALL)  # as images.written names them
+
+log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 
@@ -38,7 +44,15 @@ def parse_folder(wanted: Wanted) -> Collection:
     assert wanted.source is not None, "the table says that this parser needs a source"
     root = wanted.source
     _expect_folder(root)
-    entries = files_below(root, SUFFIXES)
+    found = files_below(root, SUFFIXES | OTHERS)
+    entries = [entry for entry in found if entry.path.suffix.lower() in SUFFIXES]
+    if len(entries) < len(found):
+        log.warning(
+            "%d files in %s are pictures of kinds that are not read (HEIC, AVIF, TIFF): save them "
+            "as JPEG or PNG",
+            len(found) - len(entries),
+            root,
+        )
     if not entries:
         raise ValueError(
             f"No picture in {root} or the folders in it: expected files that end in "
@@ -88,7 +102,10 @@ def _walk(
 ) -> Iterator[Entry]:
     if _again(folder.stat(), seen):
         return
-    for entry in _entries(folder):
+    listed = _entries(folder)
+    if {entry.name for entry in listed} >= PACK:
+        return  # its contact sheets are no photos
+    for entry in listed:
         if entry.name.startswith(".") or (entry.is_symlink() and not Path(entry.path).exists()):
             continue  # hidden, or a link to nothing
         name = prefix + entry.name

@@ -102,6 +102,11 @@ def wanted_screens(order: Order, entry: ParserEntry) -> tuple[str, ...]:
     return entry.screens if order.screens is None else order.screens
 
 
+def seeks_copies(order: Order, entry: ParserEntry) -> bool:
+    """Whether pictures are compared with each other: photos always, drawn ones if asked for."""
+    return entry.photographs or not COPIES.keys().isdisjoint(wanted_screens(order, entry))
+
+
 def flips(order: Order, entry: ParserEntry) -> bool:
     """Whether the pack will say that a mirror image is natural."""
     return entry.flip_natural if order.flip_natural is None else order.flip_natural
@@ -113,7 +118,7 @@ def described_as(
     """Fill in the order's defaults and the source's fingerprint: two alike are one pack."""
     return {
         "parser": order.parser,
-        "source": None if order.source is None else order.source.resolve().as_posix(),
+        "source": _named(order.source),
         "fingerprint": collection.fingerprint,
         "size": order.size,
         "count": count,
@@ -124,6 +129,13 @@ def described_as(
         **excluded_as(order),
         **_unusual(order, entry, collection),
     }
+
+
+def _named(source: Path | None) -> str | None:
+    """A source as a manifest names it: what is no file or folder may be a dataset elsewhere."""
+    if source is None:
+        return None
+    return (source.resolve() if source.exists() else source).as_posix()
 
 
 def _unusual(order: Order, entry: ParserEntry, collection: Collection) -> dict[str, object]:

@@ -152,7 +152,9 @@ class ParserEntry:
     photographs: bool = False
 
 
-MOST_PIXELS = 2**26  # that are decoded: a JPEG may have 64 times as many
+MOST_PIXELS = (
+    2**26
+)  # that are decoded: a JPEG, decoded smaller, may have up to Pillow's 179 million
 LARGE_PIXELS = 2**23  # with its copies, such a picture takes about 100 MB
 _LARGE_ONE = threading.Lock()
 _WARNINGS = threading.Lock()  # the list of warning filters is shared by all threads
@@ -168,6 +170,7 @@ _TURNS = {
 }
 _ORIENTATION = 0x0112  # the EXIF tag
 _UPRIGHT = 1
+SHRUNK = ("JPEG", "MPO")  # a JPEG of several pictures goes by that name
 LYING = 4  # orientations above it exchange width and height
 
 
@@ -187,7 +190,7 @@ def look(source: Path | BinaryIO, shrink: Shrink) -> Picture:
         raise
     except UnidentifiedImageError as error:
         raise Unreadable(NOT_A_PICTURE) from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except Image.DecompressionBombError as error:
         raise Unreadable(TOO_MANY_PIXELS) from error
     except Exception as error:  # Pillow's decoders let nearly every kind of exception through
         missing = isinstance(error, OSError) and error.errno is not None
@@ -195,13 +198,13 @@ def look(source: Path | BinaryIO, shrink: Shrink) -> Picture:
 
 
 def _decode(source: Path | BinaryIO, shrink: Shrink) -> Picture:
-    # Above Pillow's limit there is first a warning and, at twice the limit, an error: we want one
-    # answer for both.
-    with _filtered("error", Image.DecompressionBombWarning):
+    # Above Pillow's limit there is first a warning and, at twice the limit, an error. Between the
+    # two we count ourselves, as a JPEG may be decoded smaller than it is.
+    with _filtered("ignore", Image.DecompressionBombWarning):
         opened = Image.open(source, formats=FORMATS)
     with opened:
         sides = opened.size
-        shrunk = _shrunk(opened, shrink) if opened.format == "JPEG" else 1
+        shrunk = _shrunk(opened, shrink) if opened.format in SHRUNK else 1
         with _room_for(opened.width * opened.height):
             opened.load()
             orientation = _orientation(opened)  # a PNG may hold it behind its pixels
@@ -247,7 +250,8 @@ def _orientation(image: Image.Image) -> int:
     """Return the EXIF orientation; a picture with a damaged EXIF is taken as upright."""
     with _filtered("ignore", UserWarning):
         try:
-            return int(image.getexif().get(_ORIENTATION, _UPRIGHT))
+            told = int(image.getexif().get(_ORIENTATION, _UPRIGHT))
+            return told if told in _TURNS else _UPRIGHT
         except (OSError, SyntaxError, ValueError, LookupError, TypeError, struct.error):
             return _UPRIGHT
 

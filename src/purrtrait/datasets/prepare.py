@@ -37,6 +37,7 @@ from purrtrait.datasets.order import (
     excluded,
     expect_order,
     flips,
+    seeks_copies,
     wanted_screens,
 )
 from purrtrait.datasets.pack import HELD_OUT, Pack
@@ -101,7 +102,7 @@ def prepare(
             filled = fill(writer, collection, how, excluded(order), progress)
             if writer.names:
                 groups = filled.groups
-                if entry.photographs:
+                if seeks_copies(order, entry):
                     groups = without_copies(writer, filled, wanted_screens(order, entry))
                 if beside.contact_sheet:
                     contact_sheets(folder, writer.images(), filled.left_out)
@@ -184,8 +185,9 @@ def _cut(order: Order, entry: ParserEntry, align: str) -> Cut:
         alignment=ALIGNMENTS[align],
         faces=faces,
         shrink=shrink,
-        code=difference_hash if entry.photographs else _no_code,
+        code=difference_hash if seeks_copies(order, entry) else _no_code,
         in_grey=order.grey,
+        unwanted=excluded(order),
         least=order.least,
         screens=[name for name in wanted_screens(order, entry) if name in SCREENS],
     )
