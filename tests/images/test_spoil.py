@@ -176,12 +176,15 @@ def test_each_technique_comes_as_often_and_a_third_of_the_sets_are_two(
     assert max(abs(count / seen.total() - 0.25) for count in seen.values()) < 0.04
 
 
-def test_a_second_set_is_of_other_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked, before = spied(monkeypatch), pictures(4, 1)
+@pytest.mark.parametrize(("count", "away"), [(2, 1), (3, 2), (4, 2)])
+def test_a_second_set_is_of_other_pictures(
+    count: int, away: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, before = spied(monkeypatch), pictures(count, 1)
     spoil.combined(before, draw(), "set")
     (_, first), (_, second) = asked
     assert torch.equal(first, before)
-    assert torch.equal(second, before.roll(2, 0))
+    assert torch.equal(second, before.roll(away, 0))
 
 
 @pytest.mark.parametrize("name", ["warp", "stamp", "random"])

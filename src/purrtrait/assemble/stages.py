@@ -142,7 +142,7 @@ def _validity(
             built = build.stage(stage, place.shape, 0, place.device)
             network = built.objective.players()["validator"]
             assert isinstance(network, Critic), "a validator judges"
-            load(network, checkpoint.under(found[stage.name].training(), "player/validator/"))
+            load(network, checkpoint.under(found[stage.name].average(), f"{stage.name}/"))
             return lambda images: validity(network, area(images, built.level.size))
     return None
 

@@ -46,7 +46,7 @@ def spoilt_once(images: Images, draw: Draw, purpose: str) -> Images:
 def combined(images: Images, draw: Draw, purpose: str) -> Images:
     """Two sets, each spoilt by one technique, of different pictures and mixed."""
     first = spoilt_once(images, draw, f"first set of {purpose}")
-    second = spoilt_once(images.roll(2, 0), draw, f"second set of {purpose}")
+    second = spoilt_once(images.roll(min(2, len(images) - 1), 0), draw, f"second set of {purpose}")
     return _mixed(first, second, draw, purpose)
 
 

@@ -96,6 +96,11 @@ class Adversarial(Drawing):
                 "own (--set play=fresh) in a game that does not set each of them against a real "
                 "(any but relativistic)"
             )
+        if fakes_per_real > 1 and generator.latent_size == 0:
+            raise ValueError(
+                f"fakes_per_real is {fakes_per_real}, but the generator draws without noise, the "
+                "same picture each time; expected 1"
+            )
         self.won_at_zero = game.won_at_zero
         self.drawer = generator
         self.critic = critic
@@ -126,9 +131,19 @@ class Adversarial(Drawing):
         return self.play(self, now)
 
     def panel(self, batch: Batch, subject: nn.Module) -> Mapping[str, Images]:
-        """Where details are drawn: the coarse picture, the truth, and what was drawn instead."""
+        """Where details are drawn: the coarse picture, the truth, and what was drawn instead.
+
+        Where the coarse picture has lost nothing, what is changed are portraits from below.
+        """
         if batch.given is None:
             return {}
+        if batch.prompt is not None and not batch.images.any():
+            z = batch.draw.prior(
+                self.drawer.prior, (len(batch.images), self.drawer.latent_size), "panel"
+            )
+            change: Images = subject(z, batch.prompt)
+            changed = batch.prompt + change
+            return {"from below": batch.prompt, "changed": changed, "change": change / 2}
         shape = (len(batch.images), self.drawer.latent_size)
         drawn: Images = subject(batch.draw.prior(self.drawer.prior, shape, "panel"), batch.given)
         return {

@@ -12,6 +12,7 @@ from purrtrait.losses.games import cross_entropy
 from purrtrait.networks.resting import at_rest
 from purrtrait.types import Batch, Count, Critic, Images, Objective, Progress, Terms, Turn
 
+EVALUATED = 8  # pictures in a set where the validator is only looked at
 BLOCK = 64  # pictures that are judged at once
 
 
@@ -69,8 +70,10 @@ class Validate(Objective):
         return Terms({"validator": {"cross-entropy": cost}}, _confusion(verdicts.detach()))
 
     def _spoilt(self, batch: Batch) -> list[Images]:
-        """The batch, spoilt set by set."""
-        sets = batch.images.tensor_split(min(self.sets, len(batch.images) // 2))
+        """The batch, spoilt set by set; in evaluation in small sets, so that no technique lacks."""
+        count = len(batch.images)
+        wanted = self.sets if self.training else max(self.sets, count // EVALUATED)
+        sets = batch.images.tensor_split(min(wanted, count // 2))
         return [spoilt(one, batch.draw, f"set {number}") for number, one in enumerate(sets)]
 
 
