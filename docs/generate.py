@@ -58,8 +58,8 @@ What the recipes that come with purrtrait draw after the same counted arithmetic
 [arena](arena.md) held them, and says what the columns mean. All scores are those of 1,000 samples
 against 1,000 held-out pictures, as EfficientNet-Lite0 sees them (see [Scores](scores.md)); ± is the
 standard deviation over seeds. Distances are better when lower, the other scores when higher.
-`dcgan`, `lsgan` and `wgan-gp` have networks of the size that suits 32 px: `--set pixels=0 --set
-width=64`.
+`dcgan`, `lsgan` and `wgan-gp` have networks of half the width of their recipes (`--set width=64`),
+and draw at the size of the pack (`--set pixels=0`).
 """
 
 # What must be the same of leaderboards that are joined, or their scores could not be compared.
