@@ -310,13 +310,16 @@ def twice(bars: StageBars, stage: str, now: Progress, budget: int) -> None:
 def test_two_signals_at_once_are_one(
     purrtrait: Call, kittens: Pack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who stops a service signals all of its processes."""
+    """Who stops a service signals all of its processes; the training waits for the later one."""
+    waited: list[float] = []
     with monkeypatch.context() as patch:
         patch.setattr(StageBars, "watch", twice)
         patch.setattr(session, "TOGETHER", 60.0)
+        patch.setattr(time, "sleep", waited.append)
         said = train(purrtrait, kittens, "--budget", 80, "--json")
     assert said.code == 128 + signal.SIGTERM
     assert said.json["images_seen"] == 24
+    assert 0 < max(waited) <= 60
 
 
 @pytest.mark.skipif(machine.HANDED_ON is None, reason="no such signal on Windows")
@@ -454,6 +457,20 @@ def test_a_real_process_is_signalled(
     assert last is not None
     said = purrtrait("resume", tmp_path / "runs/dcgan-01", "--budget", last.images_seen + 8)
     assert said.code == 0
+
+
+@pytest.mark.skipif(machine.HANDED_ON is None, reason="no such signal on Windows")
+def test_what_an_arena_hands_on_is_heard_before_training_too(tmp_path: Path) -> None:
+    """As a Ctrl-C: whatever is being written then is cleaned up."""
+    script = (
+        "import os, signal, sys, time; from purrtrait import __main__ as program;"
+        "program.run = lambda words: os.kill(os.getpid(), signal.SIGUSR1) or time.sleep(9) or 0;"
+        "program.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=False, capture_output=True, text=True
+    )
+    assert done.returncode in (1, -signal.SIGINT) and "KeyboardInterrupt" in done.stderr
 
 
 def test_a_second_trainer_is_turned_away(purrtrait: Call, own: Path) -> None:

@@ -201,6 +201,21 @@ def test_what_stands_on_that_stage_may_have_others_too(run: Run) -> None:
     assert studio.inspect(run.path)["stale"] == {}
 
 
+def test_what_begins_anew_takes_its_new_options(run: Run) -> None:
+    """Since what it stands on is trained further, nothing comes too late for it."""
+    more = {"base.budget": "80", "refine-32.critic.lr": "3e-3", "refine-32.critic.width": "6"}
+    before = weights(run)
+    face.resume(run.path, settings=more)
+    after = run.latest_of_each()
+    assert {name: found.weights != before[name] for name, found in after.items()} == {
+        "base": True,
+        "refine-32": True,
+    }
+    noted = config.loads(str(after["refine-32"].facts["recipe"]))
+    critic = noted.stages[1].players["critic"]
+    assert critic.network.options["width"] == 6 and "0.003" in config.dump(noted)
+
+
 def test_the_base_of_a_refiner_outlives_its_own_training(run: Run) -> None:
     """There is the critic that judges what it draws, however often the base is saved further on."""
     stood = run.latest_of_each()["refine-32"].stands_on["base"]

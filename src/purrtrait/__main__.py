@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from contextlib import suppress
 
@@ -16,6 +17,9 @@ FAILED = 1
 
 def main() -> None:
     """Run ``purrtrait``: 0 all is well, 2 bad input, 1 failed, 128 + n stopped by signal n."""
+    if hasattr(signal, "SIGUSR1"):
+        # What an arena hands on (machine.HANDED_ON) is a Ctrl-C, wherever a training is by then.
+        signal.signal(signal.SIGUSR1, signal.default_int_handler)
     sys.exit(run(sys.argv[1:]))
 
 

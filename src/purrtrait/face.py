@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from purrtrait import config, judging, machine, trainer, wrapping
 from purrtrait.assemble import arithmetic, build, options
 from purrtrait.assemble.place import Request
-from purrtrait.assemble.plan import Plan, Source, as_trained
+from purrtrait.assemble.plan import Plan, Source, as_trained, begin_anew
 from purrtrait.config import Recipe, Stage, Upkeep
 from purrtrait.datasets import manifest
 from purrtrait.datasets.pack import Pack
@@ -149,11 +149,11 @@ def resume(
             f"--budget {budget}: the run has seen {last.images_seen} images already; expected more"
         )
     found = there.latest_of_each()
-    anew = checkpoint.anew(found, again)
+    stop, plan = Stop(seconds=minutes * 60), Plan(tuple(stages), tuple(again))
+    anew = begin_anew(changed, found, plan)
     for stage in changed.stages:
         if done and stage.name in found and stage.name not in anew:
             _expect_fit(stage, request, found[stage.name], tuple(stage.players))
-    stop, plan = Stop(seconds=minutes * 60), Plan(tuple(stages), tuple(again))
     noted = as_trained(changed, recipe, found, plan, anew)
     return _wrapped(trainer.go_on(there, noted, done, request, stop, watch, plan))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -26,3 +28,9 @@ def test_only_the_order_of_verdicts_counts() -> None:
     assert order(reals.exp(), fakes.exp()) == order(reals, fakes)
     assert order(reals, reals.max() + 1 + fakes.abs()) == 0
     assert order(torch.zeros(4), torch.zeros(5)) == 0.5
+
+
+def test_verdicts_that_are_no_numbers_have_no_order() -> None:
+    reals, fakes = torch.zeros(3), torch.tensor([0.0, float("nan")])
+    assert math.isnan(order(reals, fakes)) and math.isnan(order(fakes, reals))
+    assert order(torch.tensor([float("inf")]), fakes[:1]) == 1

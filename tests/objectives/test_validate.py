@@ -11,7 +11,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from purrtrait.datasets.pack import HELD_OUT, TRAIN, Pack
 from purrtrait.images.resize import to_images
-from purrtrait.images.spoil import TECHNIQUES, spoilt, warped
+from purrtrait.images.spoil import TECHNIQUES, Technique, spoilt, warped
 from purrtrait.networks.validator import Validator
 from purrtrait.objectives.validate import Validate, score
 from purrtrait.training import optimisers
@@ -54,6 +54,27 @@ def test_it_sees_both_halves_in_one_pass() -> None:
     (seen,) = critic.shown
     assert torch.equal(seen[:6], shown.images)
     assert torch.equal(seen[6:], spoilt(shown.images, shown.draw, "set 0"))
+
+
+def test_in_evaluation_no_technique_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few sets a batch of training has; what is held out is one large batch."""
+    seen: list[str] = []
+
+    def noting(name: str) -> Technique:
+        def technique(images: Images, draw: Draw, purpose: str) -> Images:
+            seen.append(name)
+            return images
+
+        return technique
+
+    for name in TECHNIQUES:
+        monkeypatch.setitem(TECHNIQUES, name, noting(name))
+    objective = Validate(Brightness())
+    objective.judged(batch(256))
+    assert len(set(seen)) <= 2, "one set, or two that are mixed"
+    seen.clear()
+    objective.eval().judged(batch(256))
+    assert set(seen) == set(TECHNIQUES) and len(seen) >= 32
 
 
 @pytest.mark.parametrize("sets", [3, 99])

@@ -238,6 +238,7 @@ def test_what_stands_on_a_stage_begins_anew_with_it() -> None:
     assert checkpoint.anew(found, []) == {"third"}
     assert checkpoint.anew(found, ["base"]) == {"base", "first", "second", "third"}
     assert checkpoint.anew(found, ["first"]) == {"first", "second", "third"}
+    assert checkpoint.anew(found, [], ["first"]) == {"second", "third"}
 
 
 def test_a_stage_is_stale_where_what_it_stands_on_has_changed() -> None:

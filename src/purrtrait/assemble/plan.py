@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from purrtrait.assemble import build, pyramid
 from purrtrait.config import Recipe, Stage
 from purrtrait.datasets.pack import Pack
+from purrtrait.training import checkpoint
 from purrtrait.training.checkpoint import Checkpoint
 from purrtrait.words import nearest
 
@@ -42,6 +43,17 @@ class Plan:
 
 
 WHOLE = Plan()
+
+
+def begin_anew(recipe: Recipe, found: Mapping[str, Checkpoint], plan: Plan) -> set[str]:
+    """The stages that begin anew, be it that what they stand on is trained further."""
+    further = [
+        stage.name
+        for stage in recipe.stages
+        if plan.has(stage.name)
+        and not (stage.name in found and plan.leaves(found[stage.name], stage))
+    ]
+    return checkpoint.anew(found, plan.again, further)
 
 
 def as_trained(

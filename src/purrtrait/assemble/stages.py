@@ -112,7 +112,9 @@ def _ground(place: Place, number: int, found: Mapping[str, Checkpoint]) -> Groun
     described = bundle.describe(base.path)["stages"]
     # All that it draws on: the stage above the base may have learnt nothing from a new one.
     drawn = {one["name"] for one in described}
-    stands_on |= {name: weights for name, weights in base.stands_on.items() if name in drawn}
+    # Of a base that is stale itself, its staleness is all that there is to know.
+    same = {n: w for n, w in base.stands_on.items() if n in found and found[n].weights == w}
+    stands_on |= {name: weights for name, weights in same.items() if name in drawn}
     prefixes = tuple(one["prefix"] for one in described)
     weights = {k: v for k, v in base.average().items() if k.startswith(prefixes)}
     return Ground(described, weights, stands_on)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -158,7 +158,7 @@ def _skill(network: FactorNetwork, pack: Pack) -> list[Skill]:
 def _write(network: FactorNetwork, path: Path, facts: dict[str, Any]) -> None:
     state = {name: value.contiguous() for name, value in network.state_dict().items()}
     with replacing(path) as temporary:
-        save_file(state, temporary)
+        temporary.write_bytes(save(state))  # an OSError where it cannot, and open to other users
         facts = {**facts, "weights_sha256": _digest(temporary)}
     with replacing(path.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")

@@ -58,7 +58,8 @@ class Adversarial(Drawing):
         generator_moves: moves of the generator in a step, a number or a schedule; more than one
             only where it draws its own fakes (play fresh)
         fakes_per_real: fakes that the generator draws in its own turn for each real of the batch;
-            more than one only where it draws its own fakes (play fresh)
+            more than one only where it draws its own fakes (play fresh), and of use only where it
+            draws with noise
         clip: after each of its moves the critic's weights are limited to this size; inf is no limit
         input_noise: standard deviation of the noise on all that the critic sees, a number or a
             schedule
@@ -95,11 +96,6 @@ class Adversarial(Drawing):
                 f"fakes_per_real is {fakes_per_real}; expected 1, or a generator with fakes of its "
                 "own (--set play=fresh) in a game that does not set each of them against a real "
                 "(any but relativistic)"
-            )
-        if fakes_per_real > 1 and generator.latent_size == 0:
-            raise ValueError(
-                f"fakes_per_real is {fakes_per_real}, but the generator draws without noise, the "
-                "same picture each time; expected 1"
             )
         self.won_at_zero = game.won_at_zero
         self.drawer = generator

@@ -118,11 +118,16 @@ def stale(found: Mapping[str, Checkpoint]) -> dict[str, str]:
     return because
 
 
-def anew(found: Mapping[str, Checkpoint], again: Collection[str]) -> set[str]:
-    """The stages that begin anew when those that are asked for do, and whatever is stale does."""
+def anew(
+    found: Mapping[str, Checkpoint], again: Collection[str], further: Collection[str] = ()
+) -> set[str]:
+    """The stages that begin anew when those that are asked for do.
+
+    So does whatever is stale, or stands on one that is trained ``further``.
+    """
     names = set(again)
     for name, mine in found.items():  # in the order of training
-        if moved(mine, found) or names & set(mine.stands_on):
+        if moved(mine, found) or not names.union(further).isdisjoint(mine.stands_on):
             names.add(name)
     return names
 
