@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,7 @@ def test_interpolate_from_a_photo(
     strip = np.asarray(Image.open(call("interpolate", run, photo, 3, "--count", 2)["strip"]))
     assert strip.shape == (68, 3 * 66 + 2, 3)
     assert (strip[2:66:4, 2:66:4] == kittens.images[0]).all()
+    shutil.rmtree("interpolate")
     whole = np.asarray(Image.open(call("interpolate", run, 3, photo, "--count", 2)["strip"]))
     assert (whole[2:66:4, 134:198:4] == kittens.images[0]).all()
 
