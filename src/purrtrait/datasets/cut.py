@@ -94,7 +94,7 @@ class Cut:
     file it may be. Portraits with fewer than ``least`` photo pixels along their side are left out,
     and so are those that fail one of the ``screens``. ``code`` hashes a portrait, and ``shown``
     makes what is kept of a photo that is left out. Each of the ``witnesses`` is told of each photo
-    that can be looked at. Portraits whose names are ``unwanted`` are left out.
+    that can be looked at. Photos and single portraits whose names are ``unwanted`` are left out.
     """
 
     size: int
@@ -111,6 +111,8 @@ class Cut:
 
     def __call__(self, number: int, photo: Photo) -> Pieces:
         """Return what photo ``number`` gives; what cannot be used is refused with its reason."""
+        if photo.name in self.unwanted:
+            return Pieces(refused=(Refused(photo.name, EXCLUDED, NOTHING),))
         try:
             picture = photo.look(lambda width, height: self.shrink(photo, width, height))
             _expect_large(picture)

@@ -9,14 +9,13 @@ from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TypeAlias
 
 import numpy as np
 
 from purrtrait import machine
 from purrtrait.datasets.alike import COPIES, families, superfluous
-from purrtrait.datasets.cut import EXCLUDED, NOTHING, Pieces, Refused
+from purrtrait.datasets.cut import Pieces, Refused
 from purrtrait.datasets.photo import Collection, Photo
 from purrtrait.datasets.split import joined
 from purrtrait.datasets.writer import PackWriter
@@ -69,11 +68,14 @@ def fill(
     unwanted: AbstractSet[str],
     progress: ReportProgress,
 ) -> Filled:
-    """Write the portraits of all photos, and say what is known about them."""
+    """Write the portraits of all photos, and say what is known about them.
+
+    Of the ``unwanted`` names, which ``cut_out`` leaves out, those that are nobody's are told.
+    """
     filled = Filled()
     names: set[str] = set()
     # Closed at once when something goes wrong, so that no thread reads on.
-    with closing(_in_order(partial(_unless, unwanted, cut_out), collection.photos)) as photos:
+    with closing(_in_order(cut_out, collection.photos)) as photos:
         for done, (photo, work) in enumerate(photos, 1):
             assert photo.name not in names, f"two photos are named {photo.name}"
             names.add(photo.name)
@@ -93,13 +95,6 @@ def fill(
         shown = ", ".join(strangers[:NAMED]) + ", ..." * (len(strangers) > NAMED)
         log.warning("no photos have these %d names in it: %s", len(strangers), shown)
     return filled
-
-
-def _unless(unwanted: AbstractSet[str], cut_out: CutOut, number: int, photo: Photo) -> Pieces:
-    """Cut out a photo unless it is named among those to leave out."""
-    if photo.name in unwanted:
-        return Pieces(refused=[Refused(photo.name, EXCLUDED, NOTHING)])
-    return cut_out(number, photo)
 
 
 def _in_order(

@@ -152,9 +152,7 @@ class ParserEntry:
     photographs: bool = False
 
 
-MOST_PIXELS = (
-    2**26
-)  # that are decoded: a JPEG, decoded smaller, may have up to Pillow's 179 million
+MOST_PIXELS = 2**26  # that are decoded; of a JPEG, which can be decoded smaller, not of the file
 LARGE_PIXELS = 2**23  # with its copies, such a picture takes about 100 MB
 _LARGE_ONE = threading.Lock()
 _WARNINGS = threading.Lock()  # the list of warning filters is shared by all threads

@@ -99,7 +99,7 @@ def prepare(
         ):
             shown = thumbnail if beside.contact_sheet else cut.nothing
             how = replace(_cut(order, entry, align), witnesses=[*painters, *copiers], shown=shown)
-            filled = fill(writer, collection, how, excluded(order), progress)
+            filled = fill(writer, collection, how, how.unwanted, progress)
             if writer.names:
                 groups = filled.groups
                 if seeks_copies(order, entry):
