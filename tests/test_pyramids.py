@@ -256,7 +256,9 @@ def test_what_comes_too_late_is_said(run: Run, caplog: pytest.LogCaptureFixture)
     before, longer = (run.path / "recipe.toml").read_text(), {"refine-32.budget": "72"}
     face.resume(run.path, settings={"base.lr": "5e-2", **longer})
     assert "'base' is finished, so that base.players.generator.lr" in caplog.text
-    # Nor is it noted as if it had been trained so.
+    # Nor is it noted as if it had been trained so, or as if the run had left its path.
+    left = [line for line in caplog.messages if "leaves its recorded path" in line]
+    assert left and not [line for line in left if "base." in line]
     noted, last = (run.path / "recipe.toml").read_text(), run.latest()
     head, _, tail = before.rpartition("budget = 64")
     assert noted == f"{head}budget = 72{tail}"

@@ -154,7 +154,7 @@ def resume(
     for stage in changed.stages:
         if done and stage.name in found and stage.name not in anew:
             _expect_fit(stage, request, found[stage.name], tuple(stage.players))
-    noted = as_trained(changed, recipe, found, plan, anew)
+    noted, done = as_trained(changed, recipe, done, found, plan, anew)
     return _wrapped(trainer.go_on(there, noted, done, request, stop, watch, plan))
 
 

@@ -19,7 +19,7 @@ from purrtrait.assemble.place import Place, Request, expect_precise
 from purrtrait.assemble.plan import WHOLE, Plan, Source, expect_ground
 from purrtrait.assemble.restored import denoiser_of
 from purrtrait.assemble.stages import session
-from purrtrait.config import Recipe, Stage
+from purrtrait.config import Recipe
 from purrtrait.datasets.batches import expect_shared
 from purrtrait.datasets.pack import Pack
 from purrtrait.training import checkpoint, cluster, record
@@ -140,7 +140,7 @@ def _train(
         stack.enter_context(signals(stop))
         stack.enter_context(own_torch(place.request.threads))
         for number in _numbers(place.recipe, plan):
-            prepared = _prepared(place, number, plan, changed)
+            prepared = _prepared(place, number, plan)
             if prepared is None:
                 continue
             playing, last = prepared
@@ -165,9 +165,7 @@ def _numbers(recipe: Recipe, plan: Plan) -> list[int]:
     return [number for number, stage in enumerate(recipe.stages) if plan.has(stage.name)]
 
 
-def _prepared(
-    place: Place, number: int, plan: Plan, changed: Mapping[str, object]
-) -> tuple[Session, Checkpoint | None] | None:
+def _prepared(place: Place, number: int, plan: Plan) -> tuple[Session, Checkpoint | None] | None:
     """A stage's session, and the checkpoint that it goes on from; None if nothing is left to do.
 
     A stage that begins anew is set aside only once it is sure that it can.
@@ -175,7 +173,7 @@ def _prepared(
     stage, found = place.recipe.stages[number], place.run.latest_of_each()
     last = found.get(stage.name)
     why = _anew(last, found, plan) if last else ""
-    if last and not why and _finished(last, stage, plan, changed):
+    if last and not why and plan.leaves(last, stage):
         return None
     last = None if why else last
     playing = session(place, number, found, last)
@@ -197,20 +195,6 @@ def _anew(last: Checkpoint, found: Mapping[str, Checkpoint], plan: Plan) -> str:
         return "as asked for"
     moved = checkpoint.moved(last, found)
     return f"'{moved}', on which it stands, is another one now" if moved else ""
-
-
-def _finished(last: Checkpoint, stage: Stage, plan: Plan, changed: Mapping[str, object]) -> bool:
-    """Whether there is nothing left to train in a stage; options that come too late are named."""
-    done = plan.leaves(last, stage)
-    late = [name for name in changed if name.startswith(f"{stage.name}.")]
-    if done and late:
-        log.warning(
-            "stage '%s' is finished, so that %s changes nothing; --again %s trains it anew",
-            stage.name,
-            ", ".join(late),
-            stage.name,
-        )
-    return done
 
 
 def _set_aside(place: Place, stage: str, why: str) -> None:

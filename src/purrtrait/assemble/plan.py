@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from purrtrait.datasets.pack import Pack
 from purrtrait.training import checkpoint
 from purrtrait.training.checkpoint import Checkpoint
 from purrtrait.words import nearest
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -59,24 +62,41 @@ def begin_anew(recipe: Recipe, found: Mapping[str, Checkpoint], plan: Plan) -> s
 def as_trained(
     recipe: Recipe,
     before: Recipe,
+    changed: Mapping[str, object],
     found: Mapping[str, Checkpoint],
     plan: Plan,
     anew: Collection[str],
-) -> Recipe:
-    """The recipe, but that stages which are finished, and stay, are as they were ``before``.
+) -> tuple[Recipe, dict[str, object]]:
+    """A changed recipe and its changes, without those that come too late, which are named.
 
-    Other options come too late for them. Of those that begin ``anew`` none do, and a budget may
-    always be lowered to what a stage has seen.
+    They do for stages that are finished, and do not begin ``anew``: such a stage stays as it was
+    ``before``. Its budget may be lowered to what it has seen, at any time.
     """
     kept = {stage.name: stage for stage in before.stages}
-    stages = [
-        kept[stage.name].model_copy(update={"budget": stage.budget})
-        if stage.name in kept.keys() & found.keys() - set(anew)
-        and plan.leaves(found[stage.name], stage)
-        else stage
-        for stage in recipe.stages
-    ]
-    return recipe.model_copy(update={"stages": tuple(stages)})
+    stages, late = [], set[str]()
+    for stage in recipe.stages:
+        mine = None if stage.name in anew else found.get(stage.name)
+        if mine and plan.leaves(mine, stage):
+            stages.append(kept[stage.name].model_copy(update={"budget": stage.budget}))
+            late |= _too_late(stage, changed)
+        else:
+            stages.append(stage)
+    applied = {name: value for name, value in changed.items() if name not in late}
+    return recipe.model_copy(update={"stages": tuple(stages)}), applied
+
+
+def _too_late(stage: Stage, changed: Mapping[str, object]) -> set[str]:
+    """The changes of a finished stage that change nothing any more; they are named."""
+    own = [name for name in changed if name.startswith(f"{stage.name}.")]
+    late = [name for name in own if name != f"{stage.name}.budget"]
+    if late:
+        log.warning(
+            "stage '%s' is finished, so that %s changes nothing; --again %s trains it anew",
+            stage.name,
+            ", ".join(late),
+            stage.name,
+        )
+    return set(late)
 
 
 def expect_ground(recipe: Recipe, pack: Pack, plan: Plan, there: Iterable[str]) -> None:
