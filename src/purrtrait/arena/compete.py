@@ -23,7 +23,6 @@ log = logging.getLogger(__name__)
 RUNS = "runs"
 SEED = 0  # of the samples that are judged, whatever the seed of the training
 BAD_INPUT = 2
-FAILURE = ("seed", "failed")  # what a leaderboard says of a training that failed
 
 
 def compete(
@@ -73,10 +72,12 @@ def failed_before(arena: Arena) -> dict[Training, Result]:
     try:
         text = (arena.path / leaderboard_page.JSON).read_text(encoding="utf-8")
         found = {
-            Training(entry["recipe"], result["seed"]): Result(**{k: result[k] for k in FAILURE})
+            Training(entry["recipe"], told["seed"]): Result(
+                seed=told["seed"], failed=told["failed"]
+            )
             for entry in json.loads(text)["leaderboard"]
-            for result in entry["trainings"]
-            if result["failed"]
+            for told in entry["trainings"]
+            if told["failed"]
         }
     except (OSError, ValueError, KeyError, TypeError):
         return {}
