@@ -133,6 +133,25 @@ def test_every_player_goes_down_what_is_its_own(
         assert not same(found["decoder"], slopes(without, own["decoder"]))
 
 
+@pytest.mark.parametrize("judged", ["samples", "samples-and-reconstructions"])
+def test_the_decoders_batch_norm_keeps_record_of_reconstructions_alone(judged: str) -> None:
+    objective, other = made(judged=judged), made(judged=judged)
+    played(objective, batch())
+    decoder, expected = objective.drawer, other.drawer
+    mean, log_variance = other.encoder(batch().images)
+    z = mean + (log_variance / 2).exp() * batch().draw.normal((5, 6), "posterior")
+    # With judged reconstructions they pass once for the critic and once more for the decoder.
+    for _ in range(int(decoder.get_buffer(_record(decoder, "num_batches_tracked")))):
+        expected(z)
+    for name, value in decoder.named_buffers():
+        torch.testing.assert_close(value, expected.get_buffer(name), msg=name)
+    assert decoder.get_buffer(_record(decoder, "running_mean")).any()
+
+
+def _record(network: nn.Module, kind: str) -> str:
+    return next(name for name, _ in network.named_buffers() if name.endswith(kind))
+
+
 @pytest.mark.parametrize("space", ["pixels", "features"])
 @pytest.mark.parametrize("weights", [(1.0, 1.0), (1.0, 0.25), (0.5, 2.0)])
 def test_equal_weights_make_both_gradients_as_long_at_the_decoded_pictures(

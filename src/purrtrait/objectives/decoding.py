@@ -12,7 +12,7 @@ from torch import Tensor
 
 from purrtrait.losses.exchange import Exchange
 from purrtrait.losses.likelihood import Unlikelihood
-from purrtrait.networks.resting import at_rest
+from purrtrait.networks.resting import at_rest, unrecorded
 from purrtrait.objectives.adversarial import Adversarial
 from purrtrait.objectives.vae import somewhere
 from purrtrait.types import Batch, Critic, Encoder, Images
@@ -52,9 +52,14 @@ class Decoding:
 
     @cached_property
     def samples(self) -> Images:
-        """Decoded latents of the prior, (B, C, H, W)."""
+        """Decoded latents of the prior, (B, C, H, W).
+
+        Batch norm's record is of reconstructions alone. The mean of two variances is not the
+        variance of both, so that a record of both would suit neither.
+        """
         z, _ = self.duel.asked(self.batch)
-        drawn: Images = self.duel.drawer(z)
+        with unrecorded(self.duel.drawer):
+            drawn: Images = self.duel.drawer(z)
         return drawn
 
     @cached_property
