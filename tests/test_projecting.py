@@ -16,7 +16,9 @@ from purrtrait.evaluation.efficientnet import EfficientNetLite0
 from purrtrait.evaluation.reference import silent
 from purrtrait.images.resize import to_images
 from purrtrait.model import Model, load
+from purrtrait.networks.catgan import CatGanGenerator
 from purrtrait.networks.dense import DenseGenerator
+from purrtrait.networks.dmol import Mixing
 from purrtrait.sampling.levels import Drawn
 from purrtrait.types import Images
 
@@ -51,6 +53,28 @@ def test_a_portrait_is_found_again_better_than_by_chance(lively: Model) -> None:
     assert torch.allclose(found.latent, truth, atol=0.03)
     assert (found.portrait == model.draw(found.latent)[0]).all()
     assert told == {"random portraits", "descent"}
+
+
+@pytest.mark.parametrize(("mixing", "grain"), [("means", 1.0), ("values", 0.5), ("values", 0.0)])
+def test_a_portrait_that_was_drawn_pixel_by_pixel_is_found_again(
+    mixing: Mixing, grain: float
+) -> None:
+    """The gradient goes through the draw, and through the choice's means where none is made."""
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        network = CatGanGenerator(
+            16, 3, latent=3, width=8, mixtures=2, mixing=mixing, grain=grain
+        ).eval()
+    head = network.requires_grad_(False).head.convolution
+    head.weight.mul_(4)  # so that portraits differ by their latents ...
+    assert head.bias is not None
+    head.bias[0] += 4
+    head.weight[8:14], head.bias[8:14] = 0, -4  # ... more than by the log scales of their grain
+    model = Model(Drawn(network), {"size": 16, "channels": 3}, torch.device("cpu"))
+    pixels = model.draw(model.latents(1, seed=99))[0]
+    found = projecting.project(model, pixels, tries=8, steps=40)
+    assert found.distances["portrait"] < 0.8 * found.distances["start"]
+    assert (found.portrait == model.draw(found.latent)[0]).all()
 
 
 def test_the_same_seed_finds_the_same(lively: Model, kittens: Pack) -> None:

@@ -323,3 +323,16 @@ def test_many_rows_are_drawn_by_their_extremes() -> None:
             assert np.nanmin(mine) == np.nanmin(values[part])
             assert np.nanmax(mine) == np.nanmax(values[part])
     assert (curves.extremes(values[:600], 300) == np.arange(600)).all()
+
+
+def test_drawings_on_one_paper_are_as_on_an_empty_one() -> None:
+    """Nothing of a drawing shows in the next: heights, ticks, or lines."""
+    random = np.random.default_rng(0)
+    shown = [
+        [(np.arange(rows) * long, random.normal(size=rows) * high) for _ in range(lines)]
+        for rows, lines, long, high in ((3, 1, 10, 1e5), (500, 3, 1e4, 1e-6), (40, 6, 0.1, 30.0))
+    ]
+    nothing = [(np.arange(3.0), np.full(3, math.nan))]
+    paper = curves.Paper()
+    for lines in [nothing, *shown, nothing, *reversed(shown)]:
+        assert paper.drawing(lines, "salt") == curves.Paper().drawing(lines, "salt")

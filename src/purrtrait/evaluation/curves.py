@@ -18,6 +18,8 @@ MANY = 40  # rows from which on a mean is drawn over the single steps
 SPAN = 30  # that mean goes over such a part of the rows to either side
 POINTS = 300  # parts of a line whose extremes are drawn; a panel is about as many pixels wide
 
+_NOTHING = (-0.055, 0.055)  # the heights of axes in which nothing could be drawn yet
+
 # Stand for the page's own colours until the drawing is done: matplotlib knows no CSS.
 _INK, _LINE = "#010203", "#010204"
 _CURVES = [f"#0102{number:02x}" for number in range(0x10, 0x10 + COLOURS)]
@@ -44,35 +46,52 @@ _STYLE: Any = {  # matplotlib's own type for this lists every one of its options
 Line: TypeAlias = tuple[np.ndarray, np.ndarray]  # images seen (N,), values (N,) with NaN for gaps
 
 
-def svg(
-    seen: np.ndarray, curves: Sequence[np.ndarray], salt: str, mean_from_rows: float = MANY
-) -> str:
-    """The curves (each (N,), NaN where there is a gap) over the images seen (N,), as an SVG.
+class Paper:
+    """An empty pair of axes on which one drawing is made after the other.
 
-    ``salt`` keeps the names within the element apart from those of other drawings in the page.
+    To make axes and their ticks takes about as long as to draw with them.
     """
-    return drawing([(seen, values) for values in curves], salt, mean_from_rows)
 
+    def __init__(self) -> None:
+        with mpl.rc_context(_STYLE):
+            self._figure = Figure(figsize=(4.4, 2.4))
+            self._axes = axes = self._figure.add_axes((0.12, 0.19, 0.86, 0.71))
+            axes.set_xlabel("images seen")
+            axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+            axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+            axes.yaxis.set_major_locator(MaxNLocator(5))
+            axes.grid(alpha=0.5, linewidth=0.5)
+            axes.spines[["top", "right"]].set_visible(False)
 
-def drawing(lines: Sequence[Line], salt: str, mean_from_rows: float = MANY) -> str:
-    """Lines that each have images seen of their own, as an SVG."""
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": salt}):
-        figure = Figure(figsize=(4.4, 2.4))
-        axes = figure.add_axes((0.12, 0.19, 0.86, 0.71))
-        for colour, (seen, values) in zip(_CURVES * len(lines), lines, strict=False):
-            _draw(axes, seen, values, colour, mean_from_rows)
-        axes.set_xlim(0, max(1.0, *(float(seen.max()) for seen, _ in lines)))
-        axes.set_xlabel("images seen")
-        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-        axes.yaxis.set_major_locator(MaxNLocator(5))
-        axes.grid(alpha=0.5, linewidth=0.5)
-        axes.spines[["top", "right"]].set_visible(False)
-        page = io.StringIO()
-        # Without metadata the drawing names no address and no date.
-        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        figure.savefig(page, format="svg", transparent=True, metadata=nothing)
-    return _for_a_page(page.getvalue())
+    def svg(
+        self,
+        seen: np.ndarray,
+        curves: Sequence[np.ndarray],
+        salt: str,
+        mean_from_rows: float = MANY,
+    ) -> str:
+        """The curves (each (N,), NaN where there is a gap) over the images seen (N,), as an SVG.
+
+        ``salt`` keeps the names within the element apart from those of others in the page.
+        """
+        return self.drawing([(seen, values) for values in curves], salt, mean_from_rows)
+
+    def drawing(self, lines: Sequence[Line], salt: str, mean_from_rows: float = MANY) -> str:
+        """Lines that each have images seen of their own, as an SVG."""
+        axes = self._axes
+        with mpl.rc_context({**_STYLE, "svg.hashsalt": salt}):
+            for colour, (seen, values) in zip(_CURVES * len(lines), lines, strict=False):
+                _draw(axes, seen, values, colour, mean_from_rows)
+            axes.set_xlim(0, max(1.0, *(float(seen.max()) for seen, _ in lines)))
+            page = io.StringIO()
+            # Without metadata the drawing names no address and no date.
+            nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+            self._figure.savefig(page, format="svg", transparent=True, metadata=nothing)
+        for line in [*axes.lines]:
+            line.remove()
+        axes.relim()  # or the next drawing would show the heights of this one as well
+        axes.set_ylim(_NOTHING, auto=True)
+        return _for_a_page(page.getvalue())
 
 
 def _draw(

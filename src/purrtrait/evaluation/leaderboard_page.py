@@ -76,7 +76,7 @@ def render(board: Board) -> str:
         scores=scores(board),
         pictures=[shown for entry in ranked for shown in pictures(entry)],
         curves=list(lines),
-        drawing=Markup(curves.drawing(list(lines.values()), board.title)) if lines else "",
+        drawing=Markup(curves.Paper().drawing(list(lines.values()), board.title)) if lines else "",
         colours=curves.COLOURS,
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from purrtrait.evaluation.curves import COLOURS, MANY, svg
+from purrtrait.evaluation.curves import COLOURS, MANY, Paper
 
 NEVER = math.inf
 LARGEST = 1e30  # beyond it nothing can be drawn to scale
@@ -190,7 +190,8 @@ def panels(rows: Sequence[Mapping[str, Any]], explained: Mapping[str, str]) -> l
     groups: dict[Group, list[str]] = {group: [] for group in GROUPS}
     for name in names:
         groups[_group(name)].append(name)
-    return [_panel(group, held, rows, explained) for group, held in groups.items() if held]
+    paper = Paper()
+    return [_panel(paper, group, held, rows, explained) for group, held in groups.items() if held]
 
 
 def _group(name: str) -> Group:
@@ -198,6 +199,7 @@ def _group(name: str) -> Group:
 
 
 def _panel(
+    paper: Paper,
     group: Group,
     names: Sequence[str],
     rows: Sequence[Mapping[str, Any]],
@@ -214,7 +216,9 @@ def _panel(
         group.title,
         group.explanation,
         [Curve(n, explained.get(n, ""), k % COLOURS) for k, n in enumerate(names)],
-        svg(seen, list(drawable.values()), ascii((rows[0]["stage"], names)), group.mean_from_rows),
+        paper.svg(
+            seen, list(drawable.values()), ascii((rows[0]["stage"], names)), group.mean_from_rows
+        ),
         len(rows) >= group.mean_from_rows,
         given - drawn,
     )
