@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,17 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     """Let no test write beside another's files."""
     monkeypatch.chdir(tmp_path)
     yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _in_no_hurry_for_the_disk() -> Iterator[None]:
+    """Let what is flushed stay in memory: nobody pulls a test's plug, and most would wait for it.
+
+    A handle that is none is an error all the same. Whoever tests the flushing replaces this.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", os.fstat)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -114,6 +114,23 @@ def test_half_written_and_damaged_checkpoints_are_passed_over(
     assert not half.exists()
 
 
+def test_all_of_a_checkpoint_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plug that is pulled leaves a whole checkpoint, or none under that name."""
+    flushed: list[tuple[int, bool]] = []
+    path = tmp_path / "base-000000008"
+
+    def fsync(handle: int) -> None:
+        flushed.append((os.fstat(handle).st_ino, path.exists()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    checkpoint.write(path, {"a": torch.ones(2)}, {"b": torch.ones(2)}, {}, {"sampler.json": "{}"})
+    assert sorted(flushed[:-1]) == sorted((file.stat().st_ino, False) for file in path.iterdir())
+    assert len(flushed) == 1 + 4
+    assert flushed[-1] == (tmp_path.stat().st_ino, True)
+
+
 def test_only_the_last_are_kept(kittens: Pack, tmp_path: Path) -> None:
     run = Run(tmp_path)
     state = trained(kittens, 1)
