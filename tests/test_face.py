@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 import re
 import typing
 from pathlib import Path
@@ -19,6 +20,7 @@ from purrtrait.assemble import pyramid
 from purrtrait.assemble.options import find
 from purrtrait.datasets.pack import Pack
 from purrtrait.trainer import Outcome
+from purrtrait.training import guard
 from purrtrait.training.run import Run
 from purrtrait.types import Progress
 
@@ -150,6 +152,24 @@ def test_only_the_chosen_players_hand_their_weights_on(kittens: Pack) -> None:
     assert same == {name for name in weights if name.startswith("player/critic/")}
     with pytest.raises(ValueError, match="do not fit"):
         train(kittens, settings=still, start_from=first)
+
+
+@pytest.mark.parametrize(("asked", "seen"), [(True, 24), (False, 64)])
+def test_a_victory_ends_training_where_that_is_asked_for(
+    asked: bool, seen: int, kittens: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of critic and generator, whoever loses nothing for long, which is three steps here."""
+    monkeypatch.setattr(guard, "PATIENCE", 3)
+    monkeypatch.setattr(guard, "ZERO", math.inf)
+    done = train(kittens, budget=64, upkeep={**UPKEEP, "stop_when_won": asked})
+    run = Run(done.run)
+    assert done.images_seen == seen
+    assert done.finished is not asked
+    said = " ".join(row["words"] for row in run.rows(run.incidents))
+    assert "every time" in said
+    assert ("stopped, as was asked for" in said) is asked
+    last = run.latest()
+    assert last and last.facts["now"]["images_seen"] == seen
 
 
 def test_minutes_stop_without_changing_the_mathematics(kittens: Pack) -> None:

@@ -101,6 +101,7 @@ def main() -> None:
 )
 @click.option("--best-after", default=0, help="Pictures before which no checkpoint is the best.")
 @click.option("--tensorboard/--no-tensorboard", default=True, help="Write TensorBoard events.")
+@click.option("--stop-when-won", is_flag=True, help="Stop when critic or generator has won.")
 @json_option
 def train(recipe: str, data: str, as_json: bool, **asked: Any) -> None:
     """Train a recipe on a pack; Ctrl-C saves, and `purrtrait resume` goes on from there."""
@@ -136,6 +137,7 @@ def train(recipe: str, data: str, as_json: bool, **asked: Any) -> None:
             "best_by": asked["best_by"],
             "best_after_images": asked["best_after"],
             "tensorboard": asked["tensorboard"],
+            "stop_when_won": asked["stop_when_won"],
         },
         start_from=asked["start_from"],
         players=arguments.names(asked["players"]),

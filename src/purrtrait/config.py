@@ -165,6 +165,9 @@ class Upkeep(Frozen):
         default=0, ge=0, description="single portraits written beside each preview"
     )
     tensorboard: bool = Field(default=True, description="write TensorBoard events")
+    stop_when_won: bool = Field(
+        default=False, description="stop, with a checkpoint, when critic or generator has won"
+    )
 
     @model_validator(mode="after")
     def _enough_samples(self) -> Upkeep:

@@ -12,8 +12,8 @@ from purrtrait.types import Progress
 
 def said(rows: int, **scores: float) -> list[str]:
     names = {"critic": "critic/game", "generator": "generator/game"}
-    names |= {"real": "verdict/real", "fake": "verdict/fake"}
-    usual = {"critic": 1.3, "generator": 0.7, "real": 0.2, "fake": -0.1} | scores
+    names |= {"real": "verdict/real", "fake": "verdict/fake", "accuracy": "critic/accuracy"}
+    usual = {"critic": 1.3, "generator": 0.7, "real": 0.2, "fake": -0.1, "accuracy": 0.97} | scores
     guard = Guard(("critic", "generator"))
     now = Progress(scores={names[k]: v for k, v in usual.items()})
     return [hint for _ in range(rows) for hint in guard.look(now)]
@@ -27,6 +27,7 @@ def test_all_is_well() -> None:
     ("scores", "words"),
     [
         ({"critic": 1e-5}, "learning rate"),
+        ({"critic": 0.02, "accuracy": 1.0}, "learning rate"),
         ({"generator": 1e-5}, "no longer tells"),
         ({"real": 80.0}, "huge"),
         ({"fake": -80.0}, "huge"),
@@ -37,6 +38,23 @@ def test_who_has_lost_is_told_once_in_a_while(scores: dict[str, float], words: s
     (hint,) = said(PATIENCE + 1, **scores)
     assert words in hint
     assert len(said(PATIENCE + EVERY, **scores)) == 2
+
+
+def test_who_won_has_won_for_long() -> None:
+    guard = Guard(("critic", "generator"))
+    steps = [Progress(scores={"critic/game": loss}) for loss in [1e-5] * PATIENCE + [0.5]]
+    said = [guard.look(now) for now in steps[:-1]]
+    assert [bool(hints) for hints in said] == [False] * (PATIENCE - 1) + [True]
+    assert guard.won
+    assert guard.look(steps[-1]) == []
+    assert not guard.won
+
+
+def test_huge_verdicts_alone_are_no_victory() -> None:
+    guard = Guard(("critic", "generator"))
+    for _ in range(PATIENCE):
+        guard.look(Progress(scores={"critic/game": 1.0, "verdict/real": 80.0}))
+    assert not guard.won
 
 
 def test_a_wasserstein_game_may_be_at_zero() -> None:

@@ -165,6 +165,7 @@ def cadence(upkeep: Upkeep, stage: Stage, samples: int, refines: bool) -> Cadenc
         upkeep.extra_images,
         "score/refinement" if upkeep.best_by == "refinement" and refines else checkpoint.JUDGED_BY,
         upkeep.best_after_images,
+        upkeep.stop_when_won,
     )
 
 

@@ -37,8 +37,13 @@ HINTS = {
 }
 
 
+WON = ("critic won", "generator won")
+
+
 class Guard:
     """Watches the scores of every step.
+
+    The critic has won when it loses nothing, or when no verdict of a step is on the wrong side.
 
     ``won_at_zero`` names the players who have won when their loss is near 0 or below; in a
     Wasserstein game that means nothing.
@@ -47,6 +52,11 @@ class Guard:
     def __init__(self, won_at_zero: Collection[str]) -> None:
         self.won_at_zero = won_at_zero
         self.lasted = dict.fromkeys(HINTS, 0)
+
+    @property
+    def won(self) -> bool:
+        """Whether a player has won, and for so long that it is said."""
+        return any(self.lasted[name] >= PATIENCE for name in WON)
 
     def look(self, now: Progress) -> list[str]:
         """Hints that are new; raises Diverged when a score is not finite.
@@ -72,8 +82,9 @@ class Guard:
         return said
 
     def _signs(self, short: Mapping[str, float]) -> dict[str, bool]:
+        right = short["critic"] < ZERO or short["accuracy"] == 1
         return {
-            "critic won": "critic" in self.won_at_zero and short["critic"] < ZERO,
+            "critic won": "critic" in self.won_at_zero and right,
             "generator won": "generator" in self.won_at_zero and short["generator"] < ZERO,
             "verdicts saturated": "critic" in self.won_at_zero and short["largest"] > HUGE,
         }
@@ -85,6 +96,7 @@ def _short(scores: Mapping[str, float]) -> dict[str, float]:
         "generator": "generator/game",
         "real": "verdict/real",
         "fake": "verdict/fake",
+        "accuracy": "critic/accuracy",
     }
     found = {short: scores.get(name, math.nan) for short, name in names.items()}
     return {**found, "largest": max(abs(found["real"]), abs(found["fake"]))}

@@ -27,6 +27,10 @@ log = logging.getLogger(__name__)
 
 NO_SCORES: Mapping[str, float] = {}
 TOGETHER = 0.5  # seconds
+OVER = (
+    "stopped, as was asked for where a player has won; go on with other settings (purrtrait resume "
+    "RUN --set ...), from an earlier checkpoint if it is long since (--start-from)"
+)
 
 
 @dataclass
@@ -79,6 +83,7 @@ class Cadence:
     extra_images: int
     judged_by: str = checkpoint.JUDGED_BY
     judged_after_images: int = 0
+    stop_when_won: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,7 +131,9 @@ class Session:
             # The trend first: the guard raises where scores are no numbers.
             self.warn(recorder, now, [*self.trend.look(now), *guard.look(now)])
             done = now.images_seen >= self.budget
-            stopped = cluster.anyone(stop.wanted()) and not done
+            over = self.cadence.stop_when_won and guard.won
+            stopped = cluster.anyone(stop.wanted() or over) and not done
+            self.warn(recorder, now, [OVER] * (over and stopped))
             followed = replace(now, scores={**now.scores, **self.trend.scores()})
             scored |= self.look_up(recorder, before, followed, done or stopped)
             watch(replace(now, scores={**now.scores, **scored}))
