@@ -239,6 +239,8 @@ def test_a_critic_that_knows_its_pictures_by_heart_is_found_out(kittens: Pack) -
     found = Scoring(kittens, Whole(16), pair, Drawn(drawer), SIXTEEN, here)()
     assert found["score/order-train"] == 1
     assert found["score/order-held-out"] == 0.5
+    # It says 1 of what it knows and 0 of all else: wrong on all held-out, right on all fakes.
+    assert found["score/accuracy-held-out"] == 0.5
     assert (critic.training, critic.awake.training, critic.asleep.training) == (True, True, False)
 
 

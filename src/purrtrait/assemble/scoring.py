@@ -98,7 +98,12 @@ class Scoring:
                 torch.cat([ranked(critic, images).verdicts for images in self._wholes(rows)])
                 for rows in (self.reference.stand_ins(), self.reference.held_out())
             )
-            found |= {"order-train": order(train, fakes), "order-held-out": order(held_out, fakes)}
+            right = [(held_out > 0).double().mean(), (fakes <= 0).double().mean()]
+            found |= {
+                "order-train": order(train, fakes),
+                "order-held-out": order(held_out, fakes),
+                "accuracy-held-out": float(sum(right) / 2),
+            }
         return found
 
     def _wholes(self, rows: np.ndarray) -> Iterator[Images]:

@@ -58,7 +58,7 @@ GROUPS = (
         "How often it puts a real picture above a fake: one that it is trained on, and one that it "
         "has never seen. Where the two come apart, it has learnt its own pictures by heart, and "
         "more of them are needed, or augmentation.",
-        ("score/order-*",),
+        ("score/order-*", "score/accuracy-*"),
         NEVER,
     ),
     Group(

@@ -111,6 +111,7 @@ SCORES = {
     "score/duplicates": "share of portraits that are nearly the same as another one, 0 to 1",
     "score/order-train": "share of pairs in which the critic puts a training picture above a fake",
     "score/order-held-out": "the same for held-out pictures; if lower, it knows its own by heart",
+    "score/accuracy-held-out": "critic/accuracy on as many held-out pictures and portraits",
     "score/refinement": "of several refinements of a held-out picture, how far the nearest is off",
     "average/critic/game": "moving average of critic/game over some hundred steps",
     "average/generator/game": "moving average of generator/game",
