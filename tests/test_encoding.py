@@ -297,3 +297,26 @@ def test_screen_by_a_run(runs: dict[str, Path], kittens: Pack, grey_kittens: Pac
         called(screen, grey_kittens.path, "--redrawn-by", runs["vae"])
     with pytest.raises(ValueError, match="no encoder"):
         called(screen, kittens.path, "--redrawn-by", runs["dcgan"])
+
+
+def test_screen_by_a_critic(runs: dict[str, Path], kittens: Pack, grey_kittens: Pack) -> None:
+    """The worst verdict first, the same for a picture in whatever block it comes."""
+    judge = screening.judge_of(runs["dcgan"])
+    with torch.no_grad():
+        verdicts = judge.critic.eval()(to_images(kittens.images)).numpy()
+    words = ("--judged-by", runs["dcgan"], "--count", 3, "--out", "odd", "--json")
+    said = json.loads(called(screen, kittens.path, *words).stdout)
+    with Path(said["table"]).open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    expected = [kittens.manifest.photos[row] for row in np.argsort(verdicts, kind="stable")]
+    assert [row["photo"] for row in rows] == expected
+    odd = np.array([float(row["oddity"]) for row in rows])
+    assert np.median(odd) == pytest.approx(0, abs=1e-3)
+    assert np.median(np.abs(odd)) == pytest.approx(1, abs=1e-3)
+    with pytest.raises(ValueError, match="expected a run that was trained on such pictures"):
+        called(screen, grey_kittens.path, "--judged-by", runs["dcgan"])
+    for none in (runs["vae"], runs["dcgan"] / "bundle"):
+        with pytest.raises(ValueError, match="has no critic"):
+            called(screen, kittens.path, "--judged-by", none)
+    both = [str(kittens.path), "--judged-by", str(runs["dcgan"]), "--redrawn-by", str(runs["vae"])]
+    assert CliRunner().invoke(screen, both).exit_code == 2

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from purrtrait import encoding, judging
+from purrtrait import encoding, judging, machine, model, wrapping
+from purrtrait.critics import critic
 from purrtrait.datasets.pack import Pack
 from purrtrait.evaluation import features
 from purrtrait.evaluation.oddity import oddity
+from purrtrait.evaluation.ranking import ranked
 from purrtrait.evaluation.reference import Report, heard, silent
 from purrtrait.files import replacing
 from purrtrait.images import sheet
+from purrtrait.images.resize import to_images
+from purrtrait.training import checkpoint
+from purrtrait.types import Critic
 
 COLUMNS = 8
-AT_ONCE = 256  # pictures that are redrawn
+AT_ONCE = 256  # pictures that are redrawn, or judged
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A critic that judges pictures (N, C, size, size), and what its user calls it."""
+
+    name: str
+    critic: Critic
+    size: int
+    channels: int
 
 
 def screen(
@@ -42,13 +58,7 @@ def screen_by(
     few pictures of a kind redraws them badly (Japkowicz et al. 1995, IJCAI). ValueError unless the
     pair draws pictures such as the pack's.
     """
-    _, *shape = pack.images.shape
-    if shape != [pair.size, pair.size, pair.channels]:
-        raise ValueError(
-            f"{pair.name} redraws pictures of {pair.size} px with {pair.channels} channels, those "
-            f"of {pack.path} have {pack.size} px and {pack.channels}; expected a run that was "
-            "trained on such pictures"
-        )
+    _expect_its_pictures(pair, pack)
     told, apart = heard(report, f"pictures of {pack.path.name} redrawn"), np.zeros(len(pack.images))
     for start in range(0, len(apart), AT_ONCE):
         some = np.asarray(pack.images[start : start + AT_ONCE])
@@ -58,6 +68,50 @@ def screen_by(
     odd = apart / max(float(np.median(apart)), 1e-12)
     order = np.argsort(-odd, kind="stable")
     return order, odd[order]
+
+
+def judge_of(path: Path) -> Judge:
+    """The critic in a run (its last checkpoint) or a checkpoint; ValueError where there is none."""
+    folder, found = wrapping.sampler_folder(path), None
+    if (folder / checkpoint.FACTS).is_file():
+        found = critic(checkpoint.read(folder), machine.device())
+    if found is None:
+        raise ValueError(
+            f"{path} has no critic to judge pictures; name a run in which one was trained, or one "
+            "of its checkpoints (a bundle has none)"
+        )
+    about = model.load(folder, "cpu").about
+    return Judge(str(path), found, int(about["size"]), int(about["channels"]))
+
+
+def screen_judged(
+    judge: Judge, pack: Pack, report: Report = silent
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same, by the verdict of a critic: how far below the median of all it is.
+
+    In units of the median distance from that median; 0 is usual. ValueError unless it judges
+    pictures such as the pack's.
+    """
+    _expect_its_pictures(judge, pack)
+    told = heard(report, f"pictures of {pack.path.name} judged")
+    verdicts = np.zeros(len(pack.images))
+    for start in range(0, len(verdicts), AT_ONCE):
+        some = to_images(np.asarray(pack.images[start : start + AT_ONCE]))
+        verdicts[start : start + AT_ONCE] = ranked(judge.critic, some).verdicts
+        told(min(start + AT_ONCE, len(verdicts)), len(verdicts))
+    below = np.median(verdicts) - verdicts
+    odd = below / max(float(np.median(np.abs(below))), 1e-12)
+    order = np.argsort(-odd, kind="stable")
+    return order, odd[order]
+
+
+def _expect_its_pictures(one: encoding.Pair | Judge, pack: Pack) -> None:
+    if list(pack.images.shape[1:]) != [one.size, one.size, one.channels]:
+        raise ValueError(
+            f"{one.name} knows pictures of {one.size} px with {one.channels} channels, those of "
+            f"{pack.path} have {pack.size} px and {pack.channels}; expected a run that was trained "
+            "on such pictures"
+        )
 
 
 def write(pack: Pack, order: np.ndarray, odd: np.ndarray, shown: int, out: Path) -> dict[str, Path]:
