@@ -16,6 +16,8 @@ import pytest
 
 import purrtrait
 from purrtrait import cli, config
+from purrtrait.evaluation import METRICS
+from purrtrait.evaluation.metric import MEANINGS
 from purrtrait.training.record import SCORES
 
 ROOT = Path(__file__).parents[1]
@@ -115,6 +117,14 @@ def test_every_recipe_is_shown() -> None:
 @pytest.mark.parametrize("name", SCORES)
 def test_every_score_is_explained(name: str) -> None:
     assert f"| `{name}` | {SCORES[name]} |" in (DOCS / "scores.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", sorted({*MEANINGS, *METRICS}))
+def test_every_score_of_an_evaluation_has_a_range(name: str) -> None:
+    text = (DOCS / "scores.md").read_text("utf-8")
+    row = re.search(rf"^\| `{re.escape(name)}` \| [^|]+ \| (\w+) \| [^|]+ \|$", text, re.MULTILINE)
+    assert row, f"docs/scores.md does not say the range of {name}"
+    assert row[1] == MEANINGS[name].better
 
 
 def test_every_room_is_on_the_map() -> None:
