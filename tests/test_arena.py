@@ -472,7 +472,8 @@ def test_the_exit_code_tells_of_failed_trainings(
 
 
 def result(seed: int, value: float) -> Result:
-    judgement = Judgement("", "", "pixels", 16, 16, {"frechet": Score(value, 1.0, 30.0)})
+    scores = {"frechet": Score(value, 1.0, 30.0), "modes/body": Score(9.0, 0.5, 15.0, total=15)}
+    judgement = Judgement("", "", "pixels", 16, 16, scores)
     return Result(seed=seed, judgement=judgement, images_seen=100, seconds=2.0)
 
 
@@ -495,6 +496,7 @@ def test_ranking_by_mean_with_its_spread() -> None:
     assert rows[2][6] == "50" and rows[2][5] == "2 s"
     page = leaderboard_page.render(board)
     assert "<b>nobody" not in page
+    assert "modes/body</code> of 15<" in page and "frechet</code><" in page
     bars = [float(width) for width in re.findall(r'class="bar" style="width: ([\d.]+)%', page)]
     assert bars[0] / bars[2] == pytest.approx(150 / 210, rel=0.01)
     (floor,) = set(re.findall(r'class="floor" style="left: ([\d.]+)%', page)) - {"50"}

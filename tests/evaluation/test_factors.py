@@ -180,6 +180,7 @@ def test_what_is_not_trusted_has_no_score(many: Pack, taught: Namer) -> None:
     doubted = [replace(f, trusted=f.name != "body") for f in taught.factors]
     found = factors.scores(doubted, taught(held_out(many)), many)
     assert "modes/accessories" in found
+    assert set(factors.totals(doubted)) == {name for name in found if name.startswith("modes/")}
     assert not {"modes/body", "divergence/body", "confidence/body", "modes/all"} & set(found)
 
 

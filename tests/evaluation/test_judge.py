@@ -202,6 +202,14 @@ def test_a_judgement_is_read_as_it_was_written(real: Judgement, tmp_path: Path) 
     path = tmp_path / "scores.json"
     path.write_text(real.to_json(), encoding="utf-8")
     assert Judgement.read(path) == real
+    counted = replace(real, scores={"modes/body": Score(14.0, 0.4, 15.0, total=15)})
+    path.write_text(counted.to_json(), encoding="utf-8")
+    assert json.loads(counted.to_json())["scores"]["modes/body"]["total"] == 15
+    assert Judgement.read(path) == counted
+    older = json.loads(counted.to_json())
+    del older["scores"]["modes/body"]["total"]
+    path.write_text(json.dumps(older), encoding="utf-8")
+    assert Judgement.read(path).scores["modes/body"] == Score(14.0, 0.4, 15.0)
     newer = real.to_json().replace('"schema": 1', '"schema": 99')
     path.write_text(newer, encoding="utf-8")
     with pytest.raises(ValueError, match="a later version of purrtrait"):
@@ -256,9 +264,12 @@ def test_parts_are_those_that_the_pictures_show(
         assert score.value == len(set(kittens.labels[train, column]))
         assert score.floor == len(set(kittens.labels[held_out, column]))
         assert score.ceilings["noise"] == 1
+        assert score.total == kittens.manifest.labels[name]
+        assert found.scores[f"divergence/{name}"].total is None
         assert found.scores[f"confidence/{name}"].value == pytest.approx(0.9)
         assert (found.scores[f"divergence/{name}"].error or 0) > 0
         assert f"{name} 99.5%" in found.notes[0]
+    assert found.scores["modes/all"].total == 15 * 16
     assert len(found.notes) == 1
 
 
@@ -282,13 +293,13 @@ def test_scores_are_written_short() -> None:
     scores = {
         "frechet": Score(1234.5, 6.25, 28.64, {"noise": 2411.0}),
         "kernel": Score(-0.00113),
-        "modes/body": Score(15.0, 0.4, 15.0),
+        "modes/body": Score(14.0, 0.4, 15.0, total=15),
         "unheard/of": Score(-0.0, math.inf),
     }
     made = Judgement("x", "h", "e", 1, 1, scores)
     assert made.rows()[1:] == [
         ("frechet", "1,234", "6.25", "28.6", "2,411 noise", "lower"),
         ("kernel", "-0.00113", "", "", "", "lower"),
-        ("modes/body", "15", "0.4", "15", "", "higher"),
+        ("modes/body", "14 of 15", "0.4", "15", "", "higher"),
         ("unheard/of", "0", "inf", "", "", ""),
     ]

@@ -99,12 +99,13 @@ def test_scores_of_one_kind_share_their_words() -> None:
 
 
 def test_the_section_says_everything() -> None:
-    judged = judgement(
-        frechet=Score(312.0, 5.0, 31.0, {"noise": 2411.0}), copied=Score(0.0, 0.001, 0.01)
-    )
+    counted = {"modes/body": Score(9.0, 0.5, 15.0, {"noise": 0.0}, 15)}
+    far = Score(312.0, 5.0, 31.0, {"noise": 2411.0})
+    judged = judgement(frechet=far, copied=Score(0.0, 0.001, 0.01), **counted)
     text = report.render(contents(judged))
     for said in ("312</b> ± 5", "noise 2,411", "1,000 samples", "900 held-out", "3,008 real"):
         assert said in text
+    assert "<b>9 of 15</b> ± 0.5" in text
     assert "no sign of copying" in text and "only 16 held-out pictures" in text
     assert 'id="copying"' in text and '<path d="M0 100V' in text
     assert 'id="judgement"' not in report.render(contents(None))

@@ -148,6 +148,15 @@ def scores(factors: Sequence[Factor], named: Mapping[str, Tensor], pack: Pack) -
     return found
 
 
+def totals(factors: Sequence[Factor]) -> dict[str, int]:
+    """Of how many values, or pairs of them, the modes of the trusted parts are."""
+    values = {factor.name: factor.values for factor in factors if factor.trusted}
+    found = {f"modes/{name}": count for name, count in values.items()}
+    if set(LARGE) <= set(values):
+        found["modes/all"] = math.prod(values[name] for name in LARGE)
+    return found
+
+
 def _pairs(
     named: Mapping[str, Tensor], values: Sequence[int], labels: Mapping[str, np.ndarray]
 ) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,20 @@ class Score:
 
     ``error`` is the standard error that comes from having drawn only so many samples; ``floor`` the
     same score of real training pictures in the place of samples, as many of them; ``ceilings`` that
-    of pictures which are plainly bad, by what they are.
+    of pictures which are plainly bad, by what they are. ``total`` is of how many it counts, if it
+    is a count that cannot be higher.
     """
 
     value: float
     error: float | None = None
     floor: float | None = None
     ceilings: Mapping[str, float] = field(default_factory=dict)
+    total: int | None = None
+
+    @property
+    def said(self) -> str:
+        """The value as text, and of how many it is."""
+        return number(self.value) + ("" if self.total is None else f" of {number(self.total)}")
 
 
 def beside(
@@ -92,12 +100,16 @@ class Judgement:
 
 
 def _score(
-    value: Any, error: Any = None, floor: Any = None, ceilings: Mapping[str, Any] | None = None
+    value: Any,
+    error: Any = None,
+    floor: Any = None,
+    ceilings: Mapping[str, Any] | None = None,
+    total: Any = None,
 ) -> Score:
     """A score from a file; ValueError or TypeError where a number is none."""
     scatter, real = (None if other is None else float(other) for other in (error, floor))
     bad = {what: float(score) for what, score in (ceilings or {}).items()}
-    return Score(float(value), scatter, real, bad)
+    return Score(float(value), scatter, real, bad, None if total is None else index(total))
 
 
 def _parts(judgement: Judgement) -> tuple[list[str], list[Score]]:
@@ -108,7 +120,7 @@ def _row(name: str, score: Score) -> tuple[str, ...]:
     ceilings = ", ".join(f"{number(value)} {what}" for what, value in score.ceilings.items())
     return (
         name,
-        number(score.value),
+        score.said,
         "" if score.error is None else number(score.error),
         "" if score.floor is None else number(score.floor),
         ceilings,

@@ -33,9 +33,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Score:
-    """A line of the table of all scores: texts of the floor and of each recipe."""
+    """A line of the table of all scores: texts of the floor and of each recipe.
+
+    ``total`` is of how many a count is, or empty.
+    """
 
     name: str
+    total: str
     better: str
     floor: str
     values: Sequence[str]
@@ -104,9 +108,11 @@ def scores(board: Board) -> list[Score]:
     """Every score of every recipe, beside its floor."""
     first = board.judgements[:1]
     floors = {n: s.floor for judged in first for n, s in judged.scores.items()}
+    totals = {n: s.total for judged in board.judgements for n, s in judged.scores.items()}
     return [
         Score(
             name,
+            "" if (total := totals[name]) is None else number(total),
             meaning(name),
             "–" if (floor := floors.get(name)) is None else number(floor),
             [spread(entry.values(name)) for entry in board.ranked],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -43,7 +43,9 @@ def judge(pixels: np.ndarray, reference: Reference, report: Report) -> Parts:
     named = namer(pixels)
     values = factors.scores(namer.factors, named, pack)
     errors = factors.errors(namer.factors, named, pack)
-    return Parts(beside(values, errors, _bounds(namer, values, reference)), notes)
+    found = beside(values, errors, _bounds(namer, values, reference))
+    totals = factors.totals(namer.factors)
+    return Parts({n: replace(s, total=totals.get(n)) for n, s in found.items()}, notes)
 
 
 def _notes(known: tuple[Factor, ...]) -> tuple[str, ...]:

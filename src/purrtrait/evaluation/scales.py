@@ -142,7 +142,7 @@ def scale(name: str, score: Score) -> Scale:
         name,
         explained(name).words,
         meaning(name),
-        number(score.value),
+        score.said,
         "" if score.error is None else number(score.error),
         place(score.value),
         left,
