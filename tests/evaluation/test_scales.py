@@ -106,6 +106,7 @@ def test_the_section_says_everything() -> None:
     for said in ("312</b> ± 5", "noise 2,411", "1,000 samples", "900 held-out", "3,008 real"):
         assert said in text
     assert "<b>9 of 15</b> ± 0.5" in text
+    assert "<code>leaning</code> is the error of drawing by lot" in text
     assert "no sign of copying" in text and "only 16 held-out pictures" in text
     assert 'id="copying"' in text and '<path d="M0 100V' in text
     assert 'id="judgement"' not in report.render(contents(None))

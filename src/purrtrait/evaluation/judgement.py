@@ -21,10 +21,10 @@ CEILINGS = ("blurred reals", "noise")
 class Score:
     """A number and what it takes to read it.
 
-    ``error`` is the standard error that comes from having drawn only so many samples; ``floor`` the
-    same score of real training pictures in the place of samples, as many of them; ``ceilings`` that
-    of pictures which are plainly bad, by what they are. ``total`` is of how many it counts, if it
-    is a count that cannot be higher.
+    ``error`` is the standard error that comes from having drawn only so many samples (of `leaning`,
+    from having held out pictures by lot); ``floor`` the same score of real training pictures in the
+    place of samples, as many of them; ``ceilings`` that of pictures which are plainly bad, by what
+    they are. ``total`` is of how many it counts, if it is a count that cannot be higher.
     """
 
     value: float
