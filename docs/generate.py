@@ -6,7 +6,7 @@ import inspect
 import json
 import re
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ from purrtrait import config
 from purrtrait.assemble.options import Option, find, listed
 from purrtrait.assemble.tables import parameters
 from purrtrait.config import Recipe
+from purrtrait.datasets.kittens import FAMILIES, part_files
 from purrtrait.evaluation.judgement import number
+from purrtrait.evaluation.leaderboard import duration, spread
 from purrtrait.images.vary import VARIATIONS
 from purrtrait.training import SCHEDULES
 from purrtrait.training.record import SCORES
@@ -57,7 +59,14 @@ LEADERBOARDS_HEAD = """\
 What the recipes that come with purrtrait draw after the same counted arithmetic. The
 [arena](arena.md) held them, and says what the columns mean. All scores are those of 1,000 samples
 against 1,000 held-out pictures, as EfficientNet-Lite0 sees them (see [Scores](scores.md)); ± is the
-standard deviation over seeds. Distances are better when lower, the other scores when higher.
+standard deviation over seeds, and each score without it is a mean over them. Distances and the
+share of copied pictures are better when lower, diversity when near to 1, and the other scores when
+higher. Of kittens it is also counted how many [parts](scores.md#parts) are drawn.
+
+Time is the mean of a training, and memory the most that one held at once. Unlike counted
+arithmetic, time depends on the machine and on what else it did: one seed of a recipe took up to
+{slowest} times as long as another.
+
 `dcgan`, `lsgan` and `wgan-gp` have networks of half the width of their recipes (`--set width=64`),
 and draw at the size of the pack (`--set pixels=0`).
 """
@@ -178,11 +187,14 @@ class Joined:
     floor: float
     recipes: Mapping[str, Sequence[Mapping[str, Any]]]  # the trainings of each
     about: Mapping[str, Mapping[str, Any]]
+    machines: Sequence[str]
 
 
 def leaderboards() -> str:
     """The page of all leaderboards."""
-    return "\n".join([LEADERBOARDS_HEAD, *("\n".join(lines(joined(path))) for path in packs())])
+    boards = [joined(path) for path in packs()]
+    head = LEADERBOARDS_HEAD.format(slowest=number(slowest(boards)))
+    return "\n".join([head, *("\n".join(lines(board)) for board in boards)])
 
 
 def packs() -> list[Path]:
@@ -211,52 +223,84 @@ def joined(path: Path) -> Joined:
         if len(set(seeds)) < len(seeds):
             raise ValueError(f"{path}: {name} has a seed twice")
     floor = next(board["floor"] for board in boards if board["floor"] is not None)
-    return Joined(path.name, first, floor, {n: t for n, t in trainings.items() if t}, about)
+    machines = sorted({board["facts"]["machine"] for board in boards})
+    ran = {name: ended for name, ended in trainings.items() if ended}
+    return Joined(path.name, first, floor, ran, about, machines)
 
 
-HEADS = (
-    "recipe",
-    "Frechet distance",
-    "of each seed",
-    "precision",
-    "recall",
-    "coverage",
-    "images",
-    "GFLOP/picture",
-    "parameters",
-)
+SCORED = ("precision", "recall", "coverage", "diversity", "copied")
+COUNTED = ("body", "accessories")  # parts, of which the values that were drawn are counted
+COSTS = ("recipe", "images", "time", "images/s", "memory", "GFLOP/picture", "parameters")
 
 
 def lines(board: Joined) -> Iterator[str]:
-    """Table and facts of one pack, the best recipe first."""
+    """Tables and facts of one pack, the best recipe first."""
     yield f"## {board.title}"
     yield ""
-    yield f"| {' | '.join(HEADS)} |"
-    yield "|---" * len(HEADS) + "|"
     ranked = sorted(board.recipes, key=lambda name: mean(board.recipes[name], "frechet"))
-    for name in ranked:
-        yield f"| {' | '.join(cells(name, board.recipes[name], board.about[name]))} |"
-    yield ""
+    counted = [part for part in COUNTED if has(board, f"modes/{part}")]
+    heads = ["recipe", "Frechet distance", "of each seed", *SCORED]
+    heads += [f"{part}{of(board, part)}" for part in counted]
+    yield from table(heads, (scored(name, board.recipes[name], counted) for name in ranked))
     yield f"Real training pictures in the place of samples get {number(board.floor)}."
     yield ""
+    yield from table(COSTS, (costs(n, board.recipes[n], board.about[n]) for n in ranked))
     yield from (f"- {name}: {board.facts[name]}" for name in ALIKE)
+    yield from (f"- machine: {machine}" for machine in board.machines)
     yield ""
 
 
-def cells(
-    name: str, trainings: Sequence[Mapping[str, Any]], about: Mapping[str, Any]
+def table(heads: Sequence[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
+    """A table, and a blank line behind it."""
+    yield f"| {' | '.join(heads)} |"
+    yield "|---" * len(heads) + "|"
+    yield from (f"| {' | '.join(row)} |" for row in rows)
+    yield ""
+
+
+def has(board: Joined, score: str) -> bool:
+    """Whether every training has a score."""
+    return all(score in t["scores"] for trainings in board.recipes.values() for t in trainings)
+
+
+def of(board: Joined, part: str) -> str:
+    """Of how many a part's modes are, where the pack's pictures are drawn by us."""
+    family = board.title.partition("-")[0]
+    return f", of {len(part_files(family)[part])}" if family in FAMILIES else ""
+
+
+def scored(
+    name: str, trainings: Sequence[Mapping[str, Any]], counted: Sequence[str]
 ) -> Iterator[str]:
-    """The line of a recipe."""
+    """The line of a recipe in the table of scores."""
     distances = {t["seed"]: t["scores"]["frechet"] for t in trainings}
     found = [distances[seed] for seed in sorted(distances)]
-    deviation = f" ± {number(statistics.stdev(found))}" if len(found) > 1 else ""
     yield f"`{name}`"
-    yield f"{number(statistics.fmean(found))}{deviation}"
+    yield spread(found)
     yield ", ".join(map(number, found))
-    yield from (f"{mean(trainings, score):.2f}" for score in ("precision", "recall", "coverage"))
+    yield from (f"{mean(trainings, score):.2f}" for score in SCORED)
+    yield from (number(mean(trainings, f"modes/{part}")) for part in counted)
+
+
+def costs(
+    name: str, trainings: Sequence[Mapping[str, Any]], about: Mapping[str, Any]
+) -> Iterator[str]:
+    """The line of a recipe in the table of what its trainings cost."""
+    seconds = [training["seconds"] for training in trainings]
+    memory = max(training["peak_memory_bytes"] or 0 for training in trainings)
+    yield f"`{name}`"
     yield f"{about['images']:,}"
+    yield duration(statistics.fmean(seconds))
+    yield f"{sum(training['images_seen'] for training in trainings) / sum(seconds):,.0f}"
+    yield f"{memory / 1e6:,.0f} MB" if memory else "–"
     yield f"{about['gflop_per_image']:.3g}"
     yield f"{sum(about['parameters'].values()):,}"
+
+
+def slowest(boards: Sequence[Joined]) -> float:
+    """How many times as long the slowest seed of a recipe took as its fastest one, at the most."""
+    times = [[t["seconds"] for t in some] for board in boards for some in board.recipes.values()]
+    return max(max(seconds) / min(seconds) for seconds in times)
 
 
 def mean(trainings: Sequence[Mapping[str, Any]], score: str) -> float:

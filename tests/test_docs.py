@@ -49,6 +49,7 @@ def test_generated_pages_are_fresh(generate: ModuleType) -> None:
 def board(seeds: dict[str, dict[int, float]], **facts: str) -> str:
     """A leaderboard.json with the Frechet distance of each seed of each recipe."""
     said = dict.fromkeys(["budget of each training", "pack", "pictures", "scored by"], "the same")
+    said["machine"] = "a processor"
     entries = [
         {
             "recipe": name,
@@ -58,11 +59,17 @@ def board(seeds: dict[str, dict[int, float]], **facts: str) -> str:
             "trainings": [
                 {
                     "seed": seed,
+                    "seconds": distance,
+                    "images_seen": 1000,
+                    "peak_memory_bytes": seed * 10**8,
                     "scores": {
                         "frechet": distance,
                         "precision": 0.5,
                         "recall": 0.25,
                         "coverage": 1.0,
+                        "diversity": 0.875,
+                        "copied": 0.01,
+                        "modes/body": 10.0 + seed,
                     },
                 }
                 for seed, distance in distances.items()
@@ -77,10 +84,20 @@ def test_leaderboards_of_several_arenas_are_joined(generate: ModuleType, tmp_pat
     (tmp_path / "1.json").write_text(board({"poor": {1: 400}, "good": {1: 200}}))
     (tmp_path / "2.json").write_text(board({"good": {3: 230, 2: 260}, "none": {}}))
     text = "\n".join(generate.lines(generate.joined(tmp_path)))
-    good, poor = (line for line in text.splitlines() if line.startswith("| `"))
-    assert good == "| `good` | 230 ± 30 | 200, 260, 230 | 0.50 | 0.25 | 1.00 | 1,000 | 0.25 | 50 |"
-    assert poor.startswith("| `poor` | 400 | 400 |")
-    assert "get 27.4." in text
+    good, poor, cheap, _ = (line for line in text.splitlines() if line.startswith("| `"))
+    assert good == "| `good` | 230 ± 30 | 200, 260, 230 | 0.50 | 0.25 | 1.00 | 0.88 | 0.01 | 12 |"
+    assert poor == "| `poor` | 400 | 400 | 0.50 | 0.25 | 1.00 | 0.88 | 0.01 | 11 |"
+    assert cheap == "| `good` | 1,000 | 3 min 50 s | 4 | 300 MB | 0.25 | 50 |"
+    assert "get 27.4." in text and "| copied | body |" in text
+
+
+def test_a_leaderboard_says_of_how_many_parts(generate: ModuleType, tmp_path: Path) -> None:
+    kittens, cats = tmp_path / "kittens-32-1TFLOP", tmp_path / "cats-32-1TFLOP"
+    for path, score in ((kittens, "modes/body"), (cats, "another")):
+        path.mkdir()
+        (path / "1.json").write_text(board({"good": {1: 200}}).replace("modes/body", score))
+    assert "| body, of 15 |" in "\n".join(generate.lines(generate.joined(kittens)))
+    assert "body" not in "\n".join(generate.lines(generate.joined(cats)))
 
 
 def test_leaderboards_name_nobodys_folders() -> None:
