@@ -103,6 +103,8 @@ def test_scores_are_those_of_the_averaged_weights_that_are_saved(
     for name in METRICS_TAKEN:
         for score, value in METRICS[name](reals, samples).items():
             assert found.facts["scored"][f"score/{score}"] == pytest.approx(value, rel=1e-3)
+            assert "EfficientNet-Lite0" in SCORES[f"score/{score}"]
+    assert found.facts["extractor"] == "efficientnet-lite0"
 
 
 def test_scores_are_written_where_one_looks_for_them(scored: Run) -> None:

@@ -14,7 +14,7 @@ from purrtrait import config, machine
 from purrtrait.assemble import build, pyramid
 from purrtrait.assemble.look import Look
 from purrtrait.assemble.place import Place
-from purrtrait.assemble.scoring import FEWEST, comparable
+from purrtrait.assemble.scoring import EXTRACTOR, FEWEST, comparable
 from purrtrait.config import Stage, Upkeep
 from purrtrait.datasets.batches import Feed
 from purrtrait.images.resize import area
@@ -225,4 +225,5 @@ def _facts(place: Place, number: int) -> dict[str, Any]:
         "device": str(place.device),
         "processor": machine.processor(),
         "precision": place.precision,
+        "extractor": EXTRACTOR,
     }

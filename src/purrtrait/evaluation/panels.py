@@ -33,16 +33,16 @@ class Group:
 GROUPS = (
     Group(
         "Distance to unseen pictures",
-        "How far portraits lie from real pictures that were kept aside, as a network sees them. "
-        "Lower is better. The checkpoint in which it is lowest is kept as the best.",
+        "How far portraits lie from real pictures that were kept aside, as EfficientNet-Lite0 sees "
+        "them. Lower is better. The checkpoint in which it is lowest is kept as the best.",
         ("score/frechet",),
         NEVER,
     ),
     Group(
         "Likeness to unseen pictures",
-        "Precision and density fall where portraits look like no real picture; recall, coverage "
-        "and diversity where they are too much alike. All would be near 1 for real pictures, and "
-        "duplicates near 0.",
+        "As EfficientNet-Lite0 sees them. Precision and density fall where portraits look like no "
+        "real picture; recall, coverage and diversity where they are too much alike. All would be "
+        "near 1 for real pictures, and duplicates near 0.",
         (
             "score/precision",
             "score/recall",

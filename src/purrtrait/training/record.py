@@ -102,13 +102,20 @@ SCORES = {
     "verdict/loss-fake": "cross entropy of the verdicts on fakes, in nats; 0.693 is a guess",
     "verdict/answer": "mean verdict on the fakes that the generator answers for, after the critic",
     "verdict/distance": "mean verdict on reals less that on fakes; of a WGAN, W1 up to scale",
-    "score/frechet": "distance of portraits to held-out pictures, in features; 0 is alike",
-    "score/precision": "share of portraits that lie among held-out pictures, 0 to 1",
-    "score/recall": "share of held-out pictures that lie among the portraits, 0 to 1",
-    "score/density": "how many held-out pictures' neighbourhoods a portrait lies in, over 5",
-    "score/coverage": "share of held-out pictures in whose neighbourhood a portrait lies, 0 to 1",
-    "score/diversity": "mean distance between portraits over that between held-out pictures",
-    "score/duplicates": "share of portraits that are nearly the same as another one, 0 to 1",
+    "score/frechet": "distance of portraits to held-out pictures, in features of "
+    "EfficientNet-Lite0; 0 is alike",
+    "score/precision": "share of portraits that lie among held-out pictures, in features of "
+    "EfficientNet-Lite0, 0 to 1",
+    "score/recall": "share of held-out pictures that lie among the portraits, in features of "
+    "EfficientNet-Lite0, 0 to 1",
+    "score/density": "how many held-out pictures' neighbourhoods a portrait lies in, over 5, in "
+    "features of EfficientNet-Lite0",
+    "score/coverage": "share of held-out pictures in whose neighbourhood a portrait lies, in "
+    "features of EfficientNet-Lite0, 0 to 1",
+    "score/diversity": "mean distance between portraits over that between held-out pictures, in "
+    "features of EfficientNet-Lite0",
+    "score/duplicates": "share of portraits that are nearly the same as another one, in features "
+    "of EfficientNet-Lite0, 0 to 1",
     "score/order-train": "share of pairs in which the critic puts a training picture above a fake",
     "score/order-held-out": "the same for held-out pictures; if lower, it knows its own by heart",
     "score/accuracy-held-out": "critic/accuracy on as many held-out pictures and portraits",
