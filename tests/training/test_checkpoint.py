@@ -56,6 +56,24 @@ def test_a_restored_state_goes_on_bit_for_bit(
     assert again.now == state.now
 
 
+def test_a_run_that_stops_within_a_burst_goes_on_within_it(kittens: Pack, tmp_path: Path) -> None:
+    """To the bits, and with as many moves, of one that never stopped."""
+    bursts = "{name='bursts', usual=1, burst=3, first=2, every=4}"
+    made = helpers.recipe("wgan", {"critic_moves": bursts})
+    straight, first, second = (helpers.state(made, kittens) for _ in range(3))
+    (*_, whole) = itertools.islice(fit(straight, 10**9), 6)
+    next(fit(first, 10**9))
+    saved = checkpoint.read(save(first, tmp_path / "c").path)
+    assert saved.facts["now"]["moves"] == {"generator": 1, "critic": 3}
+    facts = saved.facts["now"], saved.facts["optimisers"]
+    second.restore(saved.training(), saved.average(), *facts)
+    moves = [now.moves["critic"] for now in itertools.islice(fit(second, 10**9), 5)]
+    assert moves == [6, 7, 8, 11, 12]
+    assert second.now == whole
+    assert helpers.bits(second.tensors()) == helpers.bits(straight.tensors())
+    assert helpers.bits(packed(second.average)) == helpers.bits(packed(straight.average))
+
+
 def test_moments_come_back_in_the_layout_of_their_parameter(kittens: Pack) -> None:
     state = trained(kittens)
     saved = {
