@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.nn.functional import softplus
 
+import helpers
 from purrtrait.assemble.arithmetic import counted
 from purrtrait.datasets.pack import Pack
 from purrtrait.images.resize import to_images
@@ -25,10 +26,12 @@ from purrtrait.networks.dcgan import DcganCritic, DcganGenerator
 from purrtrait.networks.encoder import ConvolvingEncoder
 from purrtrait.networks.torchgan import TorchGanCritic
 from purrtrait.networks.upsampling import UpsamplingGenerator
-from purrtrait.objectives import augmentation
+from purrtrait.objectives import BALANCES, augmentation
+from purrtrait.objectives.adaptive_l2 import l2
 from purrtrait.objectives.adversarial import LOSS_ON_FAKES, LOSS_ON_REALS
-from purrtrait.objectives.balanced import accuracy
+from purrtrait.objectives.balanced import Balance, Balanced, accuracy, none
 from purrtrait.objectives.decoding import SPACES
+from purrtrait.objectives.margin import margin
 from purrtrait.objectives.vaegan import PLAYED, VaeGan
 from purrtrait.training import optimisers
 from purrtrait.training.fit import fit, gradients
@@ -337,3 +340,81 @@ def test_in_features_nothing_is_nearer_to_a_picture_than_itself() -> None:
     assert slope.abs().max() == 0
     assert critic.training
     assert all(module.training for module in critic.modules())
+
+
+Moved = tuple[State, list[Mapping[str, float]]]
+
+
+def moved(balance: Balance, critic_rate: float = 1e-3, **options: Any) -> Moved:
+    """Three steps of the small objective behind a rule, and what was told after each."""
+    objective = balance(made(**options)).train()
+    paces = dict.fromkeys(objective.players(), Pace(optimisers.adam(), constant(1e-3)))
+    paces["critic"] = Pace(optimisers.adam(), constant(critic_rate))
+
+    def drawn(now: Progress) -> Batch:
+        draw = Draw(0, "test", now.position)
+        return Batch(draw.uniform((5, 1, 8, 8), "pictures", -1, 1), draw)
+
+    state = State(objective, paces, drawn, 0, 80)
+    return state, [now.scores for now in itertools.islice(fit(state, 10**9), 3)]
+
+
+def weights(state: State, *players: str) -> list[dict[str, bytes]]:
+    return [helpers.bits(state.objective.players()[name].state_dict()) for name in players]
+
+
+PLAYERS = ("encoder", "decoder", "critic")
+
+
+def test_a_decoder_that_the_margin_rule_holds_back_goes_on_as_an_autoencoder() -> None:
+    """To the bit as if the game weighed nothing, while the critic plays on."""
+    held, told = moved(margin(0.45), weights="fixed")
+    without, free = (moved(none(), weights="fixed", weight_gan=gan)[0] for gan in (0.0, 1.0))
+    assert weights(held, *PLAYERS) == weights(without, *PLAYERS)
+    assert weights(held, "decoder") != weights(free, "decoder")
+    assert [scores["balance/decoder-skipped"] for scores in told] == [0, 1, 2]
+    assert [scores["balance/critic-skipped"] for scores in told] == [0, 0, 0]
+    assert held.now.moves == dict.fromkeys(PLAYERS, 3)
+
+
+@pytest.mark.parametrize("balance", [margin(0.0), l2(step=0.0), accuracy()])
+def test_a_rule_that_holds_nobody_back_changes_nothing(balance: Balance) -> None:
+    assert weights(moved(balance)[0], *PLAYERS) == weights(moved(none())[0], *PLAYERS)
+
+
+def test_a_critic_that_the_accuracy_rule_holds_back_lets_the_others_learn() -> None:
+    held, told = moved(accuracy(0.0))
+    assert weights(held, *PLAYERS) == weights(moved(none(), critic_rate=0.0)[0], *PLAYERS)
+    assert [scores["balance/critic"] for scores in told] == [1, 0, 0]
+
+
+@pytest.mark.parametrize(("low", "high", "expected"), [(0, 0, [0, 1, 2]), (99, 99, [0, 0, 0])])
+def test_the_l2_rule_goes_by_what_the_decoder_loses_in_the_game(
+    low: float, high: float, expected: list[float]
+) -> None:
+    """Above 0 or below 99, as every loss is; the price of the weights is the critic's alone."""
+    state, told = moved(l2(low, high, 0.25))
+    assert [scores["balance/l2"] for scores in told] == [0.25 * n for n in expected]
+    assert all(0 < scores["decoder/game"] < 99 for scores in told)
+    assert [scores["critic/l2"] > 0 for scores in told] == [n > 0 for n in expected]
+    free = moved(none())[0]
+    assert (weights(state, "critic") == weights(free, "critic")) == (not any(expected))
+
+
+BUSY = {"margin": "margin=0.45", "l2": "low=0.0, high=0.0", "accuracy": "most=0.6"}
+
+
+@pytest.mark.parametrize("name", [name for name in BALANCES if name != "none"])
+def test_what_a_rule_remembers_outlives_a_checkpoint(name: str, kittens: Pack) -> None:
+    recipe = helpers.recipe("vae-gan", {"balance": f"{{name='{name}', {BUSY[name]}}}"})
+    straight, first, second = (helpers.state(recipe, kittens) for _ in range(3))
+    for state, steps in ((straight, 3), (first, 2)):
+        for _ in itertools.islice(fit(state, 10**9), steps):
+            pass
+    average = first.average.state_dict()
+    second.restore(first.tensors(), average, first.facts(), first.steppers())
+    next(fit(second, 10**9))
+    assert helpers.bits(second.tensors()) == helpers.bits(straight.tensors())
+    assert second.now == straight.now
+    assert isinstance(straight.objective, Balanced)
+    assert any(value.any() for value in straight.objective.rule.buffers())
