@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import pytest
 
@@ -71,6 +71,48 @@ def test_growth_at_the_beginning_and_slow_drift_are_no_jumps() -> None:
     trend = Trend(())
     told(trend, [-0.4] * 2 * WINDOW)
     assert told(trend, [-0.4 * 1.0003**step for step in range(8 * WINDOW)]) == []
+
+
+def swinging(steps: int, level: float = -0.4) -> list[float]:
+    """An objective whose average never keeps still for long."""
+    return [level * (1 + 0.3 * math.sin(step / 50)) for step in range(steps)]
+
+
+def test_a_jump_is_told_where_nothing_ever_settled() -> None:
+    trend = Trend(())
+    assert told(trend, swinging(3 * WINDOW)) == []
+    assert told(trend, swinging(WINDOW, -0.55)) == []
+    (hint,) = told(trend, swinging(2 * WINDOW, -1.65))
+    assert "times what it was" in hint
+    assert not trend.settled
+
+
+@pytest.mark.parametrize(
+    "grown",
+    [
+        lambda step: 0.001 * (step + 1),
+        lambda step: 0.001 * 3 ** (step / WINDOW),
+        lambda step: (step / WINDOW) ** 2,
+        lambda step: math.tanh(step / WINDOW) * (1 + 0.5 * math.sin(step / 50)),
+        lambda step: 1 - step / WINDOW / 2,
+    ],
+)
+def test_no_kind_of_growth_is_a_jump(grown: Callable[[int], float]) -> None:
+    """Nor is a change of the sign, near which any number is many times another."""
+    hints = told(Trend(()), [-grown(step) for step in range(4 * WINDOW)])
+    assert [hint for hint in hints if "times what it was" in hint] == []
+
+
+def test_a_checkpoint_with_a_shorter_memory_goes_on() -> None:
+    """As they were written when one window was kept."""
+    whole = Trend(())
+    told(whole, [-0.4] * 3 * WINDOW)
+    facts = whole.facts()
+    short = Trend((), facts | {"recent": facts["recent"][-WINDOW - 1 :]})
+    (hint,) = told(short, [-1.2] * WINDOW)
+    assert "2.0 times" in hint
+    young = Trend((), {"averages": {LOSS: -0.4}, "recent": [-0.4] * 5})
+    assert told(young, swinging(WINDOW)) == []
 
 
 def test_where_the_critic_can_win_neither_a_level_nor_a_jump_says_anything() -> None:

@@ -45,7 +45,7 @@ class Trend:
     def __init__(self, won_at_zero: Collection[str], facts: Mapping[str, Any] = NO_FACTS) -> None:
         self.distance = "critic" not in won_at_zero
         self.averages: dict[str, float] = dict(facts.get("averages", {}))
-        self.recent: deque[float] = deque(facts.get("recent", ()), maxlen=WINDOW + 1)
+        self.recent: deque[float] = deque(facts.get("recent", ()), maxlen=2 * WINDOW + 1)
         self.settled = bool(facts.get("settled", False))
 
     def facts(self) -> dict[str, Any]:
@@ -74,20 +74,37 @@ class Trend:
         return {f"average/{name}": value for name, value in self.averages.items()}
 
     def _said(self) -> list[str]:
-        """A jump is one from a level: nobody wonders that the objective grows at the beginning."""
         if not self.distance:
             return []
-        before, now = self.recent[0], self.recent[-1]
-        if not self.settled:
-            self.settled = self._quiet()
-            return self._words("settled", before, now) if self.settled else []
+        before, now = self.recent[-1 - WINDOW], self.recent[-1]
+        if self._jumped(before, now):
+            self.settled = False
+            self.recent.clear()  # once told, it is measured from where it is now
+            return self._words("jumped", before, now)
+        if not self.settled and self._quiet():
+            self.settled = True
+            return self._words("settled", before, now)
+        return []
+
+    def _jumped(self, before: float, now: float) -> bool:
+        """Whether it is a multiple of what it was: from a level, or beyond how it grew before.
+
+        Nobody wonders that the objective grows at the beginning. So where it never settled it must
+        have changed twice as much as in the window before, by its difference and by its factor.
+        """
         if abs(now) < JUMP * abs(before):
-            return []
-        self.settled = False
-        return self._words("jumped", before, now)
+            return False
+        if self.settled:
+            return True
+        if len(self.recent) <= 2 * WINDOW:
+            return False
+        earlier = self.recent[0]
+        faster = abs(now - before) >= JUMP * abs(before - earlier)
+        return faster and abs(now) * abs(earlier) >= JUMP * before**2
 
     def _quiet(self) -> bool:
-        return max(self.recent) - min(self.recent) < QUIET * abs(self.recent[-1])
+        short = list(self.recent)[-1 - WINDOW :]
+        return max(short) - min(short) < QUIET * abs(short[-1])
 
     def _words(self, name: str, before: float, now: float) -> list[str]:
         factor = abs(now) / max(abs(before), 1e-12)
