@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
+import sys
 from pathlib import Path
+from pickle import UnpicklingError
+from types import SimpleNamespace
+from urllib.error import URLError
 
 import numpy as np
 import pytest
@@ -91,6 +96,30 @@ def test_extractors_see_each_picture_by_itself(name: str) -> None:
     grey = np.repeat(pixels[..., :1], 3, axis=-1)
     assert torch.allclose(made(pixels[..., :1]), made(grey), atol=1e-3)
     assert made(np.repeat(np.repeat(pixels, 10, 1), 10, 2)).shape == whole.shape
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        URLError("Name or service not known"),
+        RuntimeError("invalid hash value"),
+        UnpicklingError("pickle data was truncated"),
+    ],
+)
+def test_weights_that_cannot_be_fetched_are_said_so(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where torch-fidelity is there, but the network or the file is not what it should be."""
+
+    def without(name: str, features: list[str]) -> None:
+        raise error
+
+    stub = SimpleNamespace(FeatureExtractorInceptionV3=without)
+    monkeypatch.setitem(sys.modules, "torch_fidelity", stub)
+    monkeypatch.setitem(sys.modules, "torch_fidelity.feature_extractor_inceptionv3", stub)
+    expected = f"{re.escape(str(error))}.*Expected about 90 MB.*network.*efficientnet-lite0"
+    with pytest.raises(ValueError, match=expected):
+        EXTRACTORS["inception"]()
 
 
 def test_other_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import pickle
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,20 @@ HOW = (
     "that fits it, and downloads its weights when it is first used. Install it in an environment "
     "of its own (see docs/scores.md), or use the extractor efficientnet-lite0"
 )
+NO_WEIGHTS = (
+    "torch-fidelity is here, but its weights could not be loaded ({error}). Expected about 90 MB, "
+    "downloaded once from its releases to {folder}: connect to the network and try again, remove "
+    "what is damaged there, or use the extractor efficientnet-lite0"
+)
+# No network, a download that is another or was cut off, a folder that cannot be written to.
+UNLOADABLE = (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError)
 
 
 class Inception:
     """Inception-v3 of Szegedy et al. 2016 as ported for FID (Heusel et al. 2017), pooled.
 
-    torch-fidelity resizes to 299 x 299 px as TensorFlow did. ValueError where it is not there.
+    torch-fidelity resizes to 299 x 299 px as TensorFlow did. ValueError where it is not there, or
+    has no weights.
     """
 
     name = "inception"
@@ -31,7 +40,11 @@ class Inception:
             ported: Any = importlib.import_module("torch_fidelity.feature_extractor_inceptionv3")
         except ImportError as error:
             raise ValueError(f"{HOW} ({error})") from None
-        self.network = ported.FeatureExtractorInceptionV3(self.identity, ["2048"])
+        try:
+            self.network = ported.FeatureExtractorInceptionV3(self.identity, ["2048"])
+        except UNLOADABLE as error:
+            folder = f"{torch.hub.get_dir()}/checkpoints"
+            raise ValueError(NO_WEIGHTS.format(error=error, folder=folder)) from error
 
     @torch.no_grad()
     def __call__(self, pixels: np.ndarray) -> Features:
