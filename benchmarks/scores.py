@@ -1,9 +1,9 @@
-"""Measures what every metric and its standard errors take: seconds and memory.
+"""Measures what every metric with its standard errors, and the search for copies, take.
 
-Run ``python benchmarks/scores.py --json out.json``. The features are random: no metric's cost
-depends on what they show. Each metric starts with tensors of its own, of which nothing is
-remembered yet. Beside the seconds on the clock stand those of the processor, which other work on
-the machine does not lengthen as much.
+Run ``python benchmarks/scores.py --json out.json``; above 60 seconds or 2 GB in all it ends with
+an error. The features are random: no metric's cost depends on what they show. Each metric starts
+with tensors of its own, of which nothing is remembered yet. Beside the seconds on the clock stand
+those of the processor, which other work on the machine does not lengthen as much.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import argparse
 import json
 import os
 import resource
+import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -21,10 +23,14 @@ import torch
 from purrtrait import machine
 from purrtrait.evaluation import METRICS
 from purrtrait.evaluation.metric import Metric
+from purrtrait.evaluation.neighbours import FEWEST, memorisation
+from purrtrait.evaluation.pixels import SIZE, mirrored
 from purrtrait.evaluation.uncertainty import standard_errors
 from purrtrait.types import Draw, Features
 
 KILOBYTE = 1024  # the unit of ru_maxrss on Linux
+MOST_SECONDS = 60.0
+MOST_BYTES = 2 * 10**9
 
 
 def measured(work: Callable[[], object]) -> dict[str, float]:
@@ -44,14 +50,26 @@ def peak() -> int:
 
 def both(metric: Metric, reals: Features, samples: Features) -> dict[str, dict[str, float]]:
     """A metric's own cost, and that of its standard errors."""
+    reals, samples = reals.clone(), samples.clone()
     return {
         "metric": measured(lambda: metric(reals, samples)),
         "errors": measured(lambda: standard_errors(metric, reals, samples)),
     }
 
 
+def copies(count: int) -> dict[str, dict[str, float]]:
+    """The cost of telling whether samples were copied; there are no standard errors to take.
+
+    As many training pictures as samples, mirrored ones beside them, and a tenth held out.
+    """
+    draw, values = Draw(0, "benchmark", 0), 3 * SIZE**2
+    train, samples = (draw.normal((count, values), name) for name in ("train", "samples"))
+    unseen = draw.normal((max(FEWEST, count // 10), values), "unseen")
+    return {"metric": measured(lambda: memorisation(train, unseen, samples, (mirrored,)))}
+
+
 def main() -> None:
-    """Measure and print a table; with --json also write the numbers."""
+    """Measure and print a table; with --json also write the numbers. Ends with 1 above a limit."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--count", type=int, default=10_000)
@@ -68,11 +86,15 @@ def main() -> None:
     print("| metric | seconds | with errors | of the processor | peak MB so far |")
     print("|---|---|---|---|---|")
     rows: dict[str, dict[str, dict[str, float]]] = {}
-    for name, metric in METRICS.items():
-        row = both(metric, reals.clone(), samples.clone())
+    work: dict[str, Callable[[], dict[str, dict[str, float]]]] = {
+        name: partial(both, metric, reals, samples) for name, metric in METRICS.items()
+    }
+    work["copies"] = partial(copies, asked.count)
+    for name, measure in work.items():
+        row = measure()
         rows[name] = row
         clock, processor = (
-            row["metric"][unit] + row["errors"][unit] for unit in ("seconds", "processor_seconds")
+            sum(part[unit] for part in row.values()) for unit in ("seconds", "processor_seconds")
         )
         print(
             f"| {name} | {row['metric']['seconds']:.1f} | {clock:.1f} | {processor:.1f} | "
@@ -80,7 +102,7 @@ def main() -> None:
             flush=True,
         )
     total = {
-        unit: sum(row[part][unit] for row in rows.values() for part in ("metric", "errors"))
+        unit: sum(part[unit] for row in rows.values() for part in row.values())
         for unit in ("seconds", "processor_seconds")
     }
     print(
@@ -92,6 +114,8 @@ def main() -> None:
         sizes = {"count": asked.count, "features": asked.features}
         everything = {**facts, **sizes, "metrics": rows, "total": {**total, "peak_bytes": peak()}}
         asked.json.write_text(json.dumps(everything, indent=1))
+    if total["seconds"] > MOST_SECONDS or peak() > MOST_BYTES:
+        sys.exit(f"expected at most {MOST_SECONDS:.0f} s and {MOST_BYTES / 1e6:.0f} MB")
 
 
 if __name__ == "__main__":
