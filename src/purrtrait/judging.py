@@ -16,7 +16,7 @@ from purrtrait import model, shelf, wrapping
 from purrtrait.datasets.folder import parse_folder
 from purrtrait.datasets.pack import Pack
 from purrtrait.datasets.photo import Unreadable, Wanted
-from purrtrait.evaluation import EXTRACTORS, features
+from purrtrait.evaluation import EXTRACTORS, features, report
 from purrtrait.evaluation import judge as judges
 from purrtrait.evaluation import judgement as judgements
 from purrtrait.evaluation.features import Extractor
@@ -38,6 +38,7 @@ FEWEST = judges.FEWEST
 FILE = judgements.FILE
 PAIRS_A_ROW = 4
 GRID = "grid.png"  # of a folder that ``sample`` wrote
+MARK = '<meta name="generator" content="purrtrait">'
 SINGLE = re.compile(r"portrait-\d+\.png")  # what `sample` calls each portrait
 
 
@@ -85,6 +86,23 @@ def place(path: Path, out: Path | None) -> Path | None:
     if out.exists() and not out.is_file():
         raise ValueError(f"{out} is a folder; expected the name of a file, such as {FILE}")
     return out
+
+
+def page_place(page: Path | None) -> Path | None:
+    """Where a page of scores is written; ValueError for what is no page, or something else's."""
+    if page is None:
+        return None
+    if page.suffix != ".html" or page.is_dir():
+        raise ValueError(f"--page {page}: expected the name of a file that ends in .html")
+    if page.exists() and MARK not in page.read_text(encoding="utf-8", errors="replace"):
+        raise ValueError(f"--page {page} is there, and no page of purrtrait's; expected another")
+    return page
+
+
+def show(judgement: Judgement, page: Path) -> None:
+    """Write a judgement as a page of its own."""
+    page.parent.mkdir(parents=True, exist_ok=True)
+    report.write_judged(page, judgement)
 
 
 def keep(judgement: Judgement, path: Path) -> None:

@@ -177,6 +177,24 @@ def test_only_a_run_and_out_are_written_to(trained: Path, kittens: Pack, photos:
     assert Judgement.read(Path("new/folder/mine.json")).subject == str(trained)
 
 
+def test_a_page_of_scores(
+    trained: Path, kittens: Pack, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = Path("new/scores.html")
+    assert evaluated(photos, "--against", kittens.path, "--page", page) == 0
+    assert f"written to {page}" in capsys.readouterr().out
+    text = page.read_text("utf-8")
+    assert str(photos) in text and str(kittens.path) in text
+    assert text.count('class="score"') > 5 and "<script" not in text and "http" not in text
+    # Its own page it may write again; nothing else's, and not before the work is done.
+    assert evaluated(trained, "--page", page) == 0
+    page.write_text("mine", encoding="utf-8")
+    for wrong, words in ((page, "expected another"), (Path("scores.json"), "ends in .html")):
+        assert evaluated(photos, "--against", kittens.path, "--page", wrong) == 2
+        assert words in capsys.readouterr().err
+    assert page.read_text("utf-8") == "mine"
+
+
 def test_a_folder_of_pictures_is_cut_as_the_pack_was(photos: Path, kittens: Pack) -> None:
     found = purrtrait.evaluate(photos, kittens.path, extractor="colours")
     assert found.samples == 20

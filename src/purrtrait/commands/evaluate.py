@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -25,6 +26,11 @@ from purrtrait.commands.common import device_option, json_option, threads_option
     type=click.Path(path_type=Path),
     help="A file for the scores; by default a run's own scores.json, and its report.",
 )
+@click.option(
+    "--page",
+    type=click.Path(path_type=Path),
+    help="Also write them as a page, such as scores.html.",
+)
 @device_option
 @threads_option
 @json_option
@@ -35,9 +41,9 @@ def evaluate(
     seed: int,
     extractor: str,
     out: Path | None,
-    device: str | None,
-    threads: int | None,
+    page: Path | None,
     as_json: bool,
+    **asked: Any,
 ) -> None:
     """Score pictures against real ones that no training saw.
 
@@ -47,19 +53,21 @@ def evaluate(
     from purrtrait import face, judging
     from purrtrait.console import Tasks
 
-    tasks, file = Tasks(), judging.place(path, out)
+    tasks, file, shown = Tasks(), judging.place(path, out), judging.page_place(page)
     judgement = face.evaluate(
         path,
         against,
         samples=samples,
         seed=seed,
         extractor=extractor,
-        device=device or "auto",
-        threads=threads,
+        device=asked["device"] or "auto",
+        threads=asked["threads"],
         out=out,
         progress=tasks.report,
     )
     tasks.close()
+    if shown:
+        judging.show(judgement, shown)
     if as_json:
         click.echo(judgement.to_json(), nl=False)
         return
@@ -71,5 +79,5 @@ def evaluate(
     click.echo(f"\ncopying: {judgement.copying['verdict']}")
     for note in judgement.notes:
         click.echo(f"note: {note}", err=True)
-    if file:
-        click.echo(f"\nwritten to {file}")
+    for place in filter(None, (file, shown)):
+        click.echo(f"\nwritten to {place}")

@@ -76,6 +76,13 @@ def write(target: Path, contents: Contents) -> None:
         temporary.write_text(text, encoding="utf-8", errors="replace", newline="\n")
 
 
+def write_judged(target: Path, judgement: Judgement) -> None:
+    """Write a page of a judgement alone, as a report shows it; it appears whole or not at all."""
+    text = page("judged.html").render(judged=scales.section(judgement), neighbours=None)
+    with replacing(target) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="replace", newline="\n")
+
+
 def page(name: str) -> Template:
     """A page of this package, such as report.html; all of them extend page.html."""
     house = Environment(
