@@ -24,6 +24,7 @@ from purrtrait.losses.likelihood import gaussian
 from purrtrait.networks.blocks import Seed
 from purrtrait.networks.dcgan import DcganCritic, DcganGenerator
 from purrtrait.networks.encoder import ConvolvingEncoder
+from purrtrait.networks.resting import norms_at_rest
 from purrtrait.networks.torchgan import TorchGanCritic
 from purrtrait.networks.upsampling import UpsamplingGenerator
 from purrtrait.objectives import BALANCES, augmentation
@@ -81,13 +82,23 @@ def played(objective: VaeGan, some: Batch) -> tuple[dict[str, list[Tensor]], lis
     return found, said
 
 
+def sampled(decoder: nn.Module, some: Batch) -> Tensor:
+    """Samples as a decoder draws them in its first step: by a record in which nothing is yet."""
+    for norm in decoder.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.reset_running_stats()
+    with norms_at_rest(decoder):
+        drawn: Tensor = decoder(some.draw.normal((5, 6), "latents"))
+    return drawn
+
+
 def written_out(objective: VaeGan, some: Batch, space: str, both: bool) -> dict[str, Tensor]:
     """Each term of the objective by itself, written out from its definition."""
     players = objective.players()
     encoder, decoder, critic = (players[name] for name in ("encoder", "decoder", "critic"))
     mean, log_variance = encoder(some.images)
     z = mean + (log_variance / 2).exp() * some.draw.normal((5, 6), "posterior")
-    drawn, samples = decoder(z), decoder(some.draw.normal((5, 6), "latents"))
+    samples, drawn = sampled(decoder, some), decoder(z)
     see = critic.features if space == "features" else nn.Identity()
     fakes = [samples, drawn][: 1 + both]
     return {
@@ -166,8 +177,8 @@ def test_equal_weights_make_both_gradients_as_long_at_the_decoded_pictures(
     found, (_, terms) = played(objective, some)
     decoder = objective.drawer
     mean, log_variance = objective.encoder(some.images)
+    samples = sampled(decoder, some)
     drawn = decoder(mean + (log_variance / 2).exp() * some.draw.normal((5, 6), "posterior"))
-    samples = decoder(some.draw.normal((5, 6), "latents"))
     critic = objective.duel.critic
     see = critic.features if space == "features" else nn.Identity()
     likeness = gaussian(see(drawn), see(some.images), VARIANCE).mean()

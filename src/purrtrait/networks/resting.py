@@ -22,18 +22,20 @@ def at_rest(network: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def unrecorded(network: nn.Module) -> Iterator[None]:
-    """The network in the mode that it is in, but batch norm keeps no record of what passes.
+def norms_at_rest(network: nn.Module) -> Iterator[None]:
+    """The network's batch norm in evaluation mode, and all else in the mode that it is in.
 
-    What passes is normalised as before, in training by its own batch; the running mean and variance
-    by which the network works later stay those of what else passed.
+    What passes is normalised by what passed before, is not recorded, and a picture depends on no
+    other. It has a copy of the record to itself: PyTorch goes back through the record as it is by
+    then, and without a word gives another gradient where more has passed meanwhile.
     """
     norms = [module for module in network.modules() if isinstance(module, _NormBase)]
-    kept = [norm.track_running_stats for norm in norms]
-    for norm in norms:
-        norm.track_running_stats = False
+    kept = [(norm.training, norm.running_mean, norm.running_var) for norm in norms]
+    for norm, (_, *record) in zip(norms, kept, strict=True):
+        norm.training = False
+        norm.running_mean, norm.running_var = (r if r is None else r.clone() for r in record)
     try:
         yield
     finally:
-        for norm, tracks in zip(norms, kept, strict=True):
-            norm.track_running_stats = tracks
+        for norm, own in zip(norms, kept, strict=True):
+            norm.training, norm.running_mean, norm.running_var = own

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from purrtrait.losses.exchange import Exchange
 from purrtrait.losses.likelihood import Unlikelihood
-from purrtrait.networks.resting import at_rest, unrecorded
+from purrtrait.networks.resting import at_rest, norms_at_rest
 from purrtrait.objectives.adversarial import Adversarial
 from purrtrait.objectives.vae import somewhere
 from purrtrait.types import Batch, Critic, Encoder, Images
@@ -54,11 +54,13 @@ class Decoding:
     def samples(self) -> Images:
         """Decoded latents of the prior, (B, C, H, W).
 
-        Batch norm's record is of reconstructions alone. The mean of two variances is not the
-        variance of both, so that a record of both would suit neither.
+        They are normalised by the record of batch norm, which is of reconstructions alone: so they
+        are drawn as they will be when the decoder is trained. With statistics of their own they
+        would not be, as latents of the prior are spread otherwise than those of pictures, and a
+        record of both would suit neither, the mean of two variances being the variance of none.
         """
         z, _ = self.duel.asked(self.batch)
-        with unrecorded(self.duel.drawer):
+        with norms_at_rest(self.duel.drawer):
             drawn: Images = self.duel.drawer(z)
         return drawn
 
