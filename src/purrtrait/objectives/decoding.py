@@ -12,7 +12,7 @@ from torch import Tensor
 
 from purrtrait.losses.exchange import Exchange
 from purrtrait.losses.likelihood import Unlikelihood
-from purrtrait.networks.resting import at_rest, norms_at_rest
+from purrtrait.networks.resting import at_rest
 from purrtrait.objectives.adversarial import Adversarial
 from purrtrait.objectives.vae import somewhere
 from purrtrait.types import Batch, Critic, Encoder, Images
@@ -43,26 +43,29 @@ class Decoding:
         return mean, log_variance
 
     @cached_property
+    def decoded(self) -> tuple[Images, Images]:
+        """Decoded latents of the pictures, and of the prior, each (B, C, H, W).
+
+        One pass draws both: so batch norm brings both to one scale, that of its record, by which
+        the trained decoder draws. Latents of the prior are spread otherwise than those of pictures;
+        normalised by themselves, samples would be judged as they are never drawn afterwards.
+        """
+        z = somewhere(*self.posterior, self.batch)
+        others, _ = self.duel.asked(self.batch)
+        # The very same numbers: only the gradient is not.
+        drawn = self.duel.drawer(torch.cat([torch.lerp(z.detach(), z, self.echo), others]))
+        reconstructions, samples = drawn.tensor_split(2)
+        return reconstructions, samples
+
+    @property
     def reconstructions(self) -> Images:
         """Decoded latents of the pictures, (B, C, H, W)."""
-        z = somewhere(*self.posterior, self.batch)
-        # The very same numbers: only the gradient is not.
-        drawn: Images = self.duel.drawer(torch.lerp(z.detach(), z, self.echo))
-        return drawn
+        return self.decoded[0]
 
-    @cached_property
+    @property
     def samples(self) -> Images:
-        """Decoded latents of the prior, (B, C, H, W).
-
-        They are normalised by the record of batch norm, which is of reconstructions alone: so they
-        are drawn as they will be when the decoder is trained. With statistics of their own they
-        would not be, as latents of the prior are spread otherwise than those of pictures, and a
-        record of both would suit neither, the mean of two variances being the variance of none.
-        """
-        z, _ = self.duel.asked(self.batch)
-        with norms_at_rest(self.duel.drawer):
-            drawn: Images = self.duel.drawer(z)
-        return drawn
+        """Decoded latents of the prior, (B, C, H, W)."""
+        return self.decoded[1]
 
     @cached_property
     def with_samples(self) -> Exchange:

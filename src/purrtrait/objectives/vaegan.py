@@ -52,19 +52,19 @@ class VaeGan(Drawing):
     """Encoder, decoder and critic (Larsen et al. 2016, "Autoencoding beyond pixels ...").
 
     The encoder goes down divergence + reconstruction; the decoder down weight_vae * reconstruction
-    + weight_gan * game; the critic plays the game. The game moves the decoder alone: it goes
-    through passes of its own, since in batch norm one picture's gradient reaches all others.
+    + weight_gan * game; the critic plays the game. Pictures' latents and the prior's pass the
+    decoder together. The game moves the decoder alone: it goes back by a pass of its own, since in
+    batch norm one picture's gradient reaches all others.
 
     The costs stand as they are, before their weights. A cost is first followed back to the decoded
     pictures, where the gradients of reconstruction and game are compared and weighed, and from
     there on through the networks, so that weighing costs nothing.
 
     E, G and D being one forward pass of encoder, decoder and critic over as many pictures as there
-    are reals, a step in which each moves once costs 3E + 6G + 8D, as an autoencoder and an
-    alternating game by themselves; a further move of the critic 1G + 6D. Reconstruction in features
-    costs 3D more (reals and reconstructions forward, one of them back), judged reconstructions
-    2G + 5D. Nobody needs the input gradients of the first layers of encoder and critic, nor that
-    of the decoder's from the samples.
+    are reals, a step in which each moves once costs 3E + 10G + 8D: 2G forward, and both twice back;
+    a further move of the critic 1E + 2G + 6D. Reconstruction in features costs 3D more (reals and
+    reconstructions forward, one of them back), judged reconstructions 5D. Nobody needs the input
+    gradients of the first layers of encoder and critic, nor that of the decoder's from the game.
 
     Args:
         encoder: says where the latents of a picture lie
