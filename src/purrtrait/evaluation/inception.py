@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import pickle
 from typing import Any
 
 import numpy as np
@@ -21,8 +20,6 @@ NO_WEIGHTS = (
     "downloaded once from its releases to {folder}: connect to the network and try again, remove "
     "what is damaged there, or use the extractor efficientnet-lite0"
 )
-# No network, a download that is another or was cut off, a folder that cannot be written to.
-UNLOADABLE = (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError)
 
 
 class Inception:
@@ -42,7 +39,8 @@ class Inception:
             raise ValueError(f"{HOW} ({error})") from None
         try:
             self.network = ported.FeatureExtractorInceptionV3(self.identity, ["2048"])
-        except UNLOADABLE as error:
+        # No network, a download that was cut off or is another, a folder that cannot be written to.
+        except Exception as error:
             folder = f"{torch.hub.get_dir()}/checkpoints"
             raise ValueError(NO_WEIGHTS.format(error=error, folder=folder)) from error
 
