@@ -44,9 +44,7 @@ def screen(
     everything = np.arange(len(pack.images))
     told = heard(report, f"features of {pack.path.name}")
     seen = features.of_pack(judging.extractor(extractor_name), pack, everything, told)
-    odd = oddity(seen).numpy()
-    order = np.argsort(-odd, kind="stable")
-    return order, odd[order]
+    return _oddest_first(oddity(seen).numpy())
 
 
 def screen_by(
@@ -65,9 +63,7 @@ def screen_by(
         off = (pair.redraw(some).astype(np.float32) - some) / 255
         apart[start : start + AT_ONCE] = np.sqrt(np.square(off).mean((1, 2, 3)))
         told(min(start + AT_ONCE, len(apart)), len(apart))
-    odd = apart / max(float(np.median(apart)), 1e-12)
-    order = np.argsort(-odd, kind="stable")
-    return order, odd[order]
+    return _oddest_first(apart / max(float(np.median(apart)), 1e-12))
 
 
 def judge_of(path: Path) -> Judge:
@@ -100,7 +96,10 @@ def screen_judged(
         verdicts[start : start + AT_ONCE] = ranked(judge.critic, some).verdicts
         told(min(start + AT_ONCE, len(verdicts)), len(verdicts))
     below = np.median(verdicts) - verdicts
-    odd = below / max(float(np.median(np.abs(below))), 1e-12)
+    return _oddest_first(below / max(float(np.median(np.abs(below))), 1e-12))
+
+
+def _oddest_first(odd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     order = np.argsort(-odd, kind="stable")
     return order, odd[order]
 

@@ -69,17 +69,20 @@ class Picture:
 
 
 def write(target: Path, contents: Contents) -> None:
-    """Write the report; the file appears whole or not at all."""
-    text = render(contents)
-    with replacing(target) as temporary:
-        # A name that is not Unicode (a lone surrogate) must not keep the rest from being read.
-        temporary.write_text(text, encoding="utf-8", errors="replace", newline="\n")
+    """Write the report of a run."""
+    write_page(target, render(contents))
 
 
 def write_judged(target: Path, judgement: Judgement) -> None:
-    """Write a page of a judgement alone, as a report shows it; it appears whole or not at all."""
-    text = page("judged.html").render(judged=scales.section(judgement), neighbours=None)
+    """Write a page of a judgement alone, as a report shows it."""
+    judged = scales.section(judgement)
+    write_page(target, page("judged.html").render(judged=judged, neighbours=None))
+
+
+def write_page(target: Path, text: str) -> None:
+    """Write a page; the file appears whole or not at all."""
     with replacing(target) as temporary:
+        # A name that is not Unicode (a lone surrogate) must not keep the rest from being read.
         temporary.write_text(text, encoding="utf-8", errors="replace", newline="\n")
 
 

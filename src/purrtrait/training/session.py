@@ -29,7 +29,7 @@ NO_SCORES: Mapping[str, float] = {}
 TOGETHER = 0.5  # seconds
 OVER = (
     "stopped, as was asked for where a player has won; go on with other settings (purrtrait resume "
-    "RUN --set ...), from an earlier checkpoint if it is long since (--start-from)"
+    "RUN --set ...), or in a new run from an earlier checkpoint (purrtrait train --start-from)"
 )
 
 
