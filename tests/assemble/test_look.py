@@ -101,7 +101,7 @@ def test_what_is_no_generator_shows_a_panel(name: str, kittens: Pack) -> None:
 @pytest.mark.parametrize("name", ["denoiser", "cat-generator"])
 def test_losses_on_pictures_held_out_are_taken_and_change_nothing(name: str, kittens: Pack) -> None:
     seen = look(helpers.recipe(name), kittens)
-    take = seen.scoring(0, 4, 2)
+    take = seen.scoring(0, 0, 4, 2)
     before = {k: v.clone() for k, v in seen.built.objective.state_dict().items()}
     seen.built.objective.train()
     scores = take()

@@ -17,7 +17,7 @@ import purrtrait
 from helpers import TINY
 from purrtrait import cli, judging, model, studio, wrapping
 from purrtrait.assemble import build, options, stages
-from purrtrait.assemble.scoring import METRICS_TAKEN, SEED, Scoring, comparable
+from purrtrait.assemble.scoring import METRICS_TAKEN, SEED, Scored, Scoring, comparable
 from purrtrait.config import Upkeep
 from purrtrait.datasets.pack import Pack
 from purrtrait.evaluation import EXTRACTORS, METRICS, features
@@ -238,7 +238,7 @@ def test_a_critic_that_knows_its_pictures_by_heart_is_found_out(kittens: Pack) -
             return {"generator": drawer, "critic": critic}
 
     pair: Any = Pair()
-    found = Scoring(kittens, Whole(16), pair, Drawn(drawer), SIXTEEN, here)()
+    found = Scoring(Scored(kittens, Whole(16), Drawn(drawer), SIXTEEN, here), pair)()
     assert found["score/order-train"] == 1
     assert found["score/order-held-out"] == 0.5
     # It says 1 of what it knows and 0 of all else: wrong on all held-out, right on all fakes.

@@ -13,7 +13,7 @@ from torch import nn
 
 from purrtrait.assemble import build
 from purrtrait.assemble.place import Place
-from purrtrait.assemble.scoring import Refinements, Scoring, Validation
+from purrtrait.assemble.scoring import Refinements, Scored, Scoring, Validation, Variety
 from purrtrait.datasets.pack import HELD_OUT, TRAIN
 from purrtrait.evaluation.ranking import ranked
 from purrtrait.images import sheet
@@ -65,24 +65,19 @@ class Look:
         """Whether it draws details of pictures that have lost theirs."""
         return 0 < self.built.level.coarse < self.built.level.size
 
-    def scoring(self, samples: int, truths: int, tries: int) -> Callable[[], Mapping[str, float]]:
+    def scoring(
+        self, full: int, few: int, truths: int, tries: int
+    ) -> Callable[[], Mapping[str, float]]:
         """Scores of the weights as they are.
 
-        Those of portraits are of so many ``samples``; a refiner's are of ``tries`` refinements of
-        each of ``truths`` pictures.
+        Of ``full`` portraits all scores are taken; where there are none, of ``few`` that of their
+        variety. A refiner's are of ``tries`` refinements of each of ``truths`` pictures.
         """
         taken: list[Callable[[], Mapping[str, float]]] = []
         if self.sampler:
-            taken.append(
-                Scoring(
-                    self.place.pack,
-                    self.built.level,
-                    self.built.objective,
-                    self.sampler,
-                    samples,
-                    self.place.device,
-                )
-            )
+            pack, device = self.place.pack, self.place.device
+            scored = Scored(pack, self.built.level, self.sampler, full or few, device)
+            taken.append(Scoring(scored, self.built.objective) if full else Variety(scored))
         if self.refines:
             assert isinstance(self.average, Generator), "what refines is a generator"
             taken.append(Refinements(self.average, self._held_out(truths), tries))

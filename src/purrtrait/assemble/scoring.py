@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import torch
 
-from purrtrait.datasets.pack import HELD_OUT, Pack
+from purrtrait.datasets.pack import HELD_OUT, TRAIN, Pack
 from purrtrait.evaluation import EXTRACTORS, METRICS, features
 from purrtrait.evaluation.order import order
 from purrtrait.evaluation.ranking import ranked
@@ -35,6 +35,7 @@ EXTRACTOR = "efficientnet-lite0"
 METRICS_TAKEN = ("frechet", "coverage", "diversity")  # those that take well under a second
 SEED = 1  # of the portraits that are scored; previews show others
 FEWEST = 200  # held-out pictures, below which a score says little
+FEWEST_VARIED = 100  # training pictures, below which portraits may well be alike
 DRAWN_AT_ONCE = 64
 
 
@@ -47,29 +48,27 @@ def comparable(pack: Pack, samples: int) -> int:
     return 0 if held_out < min(FEWEST, samples) else min(samples, held_out)
 
 
-@dataclass(frozen=True)
-class Scoring:
-    """Scores of a stage as it is now: a function of its weights, which draws no random number.
+def varied(pack: Pack, samples: int) -> int:
+    """How many portraits are compared with training pictures, and only for their variety.
 
-    ``count`` portraits by the sampler, always of the same latents, are compared with as many
-    held-out pictures of the pack; the stage's critic is asked about those, about as many training
-    pictures, and about the portraits.
+    0 where the pack holds out enough for all scores, or has too few pictures altogether.
+    """
+    train = len(pack.rows(TRAIN))
+    return 0 if comparable(pack, samples) or train < FEWEST_VARIED else min(samples, train)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The portraits of a stage that are scored, and the pack's pictures beside them.
+
+    There are ``count`` of them, always of the same latents; drawing them draws no random number.
     """
 
     pack: Pack
     level: Level
-    objective: Objective
     sampler: Sampler
     count: int
     device: torch.device
-
-    def __call__(self) -> dict[str, float]:
-        """The scores, by the names under which they are logged."""
-        portraits = torch.cat([self.sampler(z) for z in self.latents.split(DRAWN_AT_ONCE)])
-        samples = features.extract(self.reference.extractor, to_uint8(portraits))
-        found = [METRICS[name](self.reals, samples) for name in METRICS_TAKEN]
-        scores = {name: value for some in found for name, value in some.items()}
-        return {f"score/{k}": v for k, v in {**scores, **self._orders(portraits)}.items()}
 
     @cached_property
     def reference(self) -> Reference:
@@ -77,26 +76,83 @@ class Scoring:
         return Reference(self.pack, EXTRACTORS[EXTRACTOR](), self.level.size, self.count)
 
     @cached_property
-    def reals(self) -> Features:
-        """Features of the held-out pictures, and of no others."""
-        return self.reference.features(self.reference.held_out(), silent)
-
-    @cached_property
     def latents(self) -> Latents:
         """The latents (count, Z) of all scores."""
         drawn = latents(self.count, self.sampler.latent_size, self.sampler.prior, SEED)
         return drawn.to(self.device)
 
+    def portraits(self) -> Images:
+        """What the sampler makes of the latents now."""
+        return torch.cat([self.sampler(z) for z in self.latents.split(DRAWN_AT_ONCE)])
+
+    def features(self, portraits: Images) -> Features:
+        """Features of portraits."""
+        return features.extract(self.reference.extractor, to_uint8(portraits))
+
+    def wholes(self, rows: np.ndarray) -> Iterator[Images]:
+        """Pictures of the pack, some at a time, at the size that this stage draws."""
+        for start in range(0, len(rows), DRAWN_AT_ONCE):
+            images = to_images(self.pack.images[rows[start : start + DRAWN_AT_ONCE]])
+            yield area(images.to(self.device), self.level.size)
+
+
+@dataclass(frozen=True)
+class Variety:
+    """How varied a stage's portraits are as it is now, beside as many training pictures.
+
+    For packs that hold out too few pictures for ``Scoring``.
+    """
+
+    scored: Scored
+
+    def __call__(self) -> dict[str, float]:
+        """The scores, by the names under which they are logged."""
+        samples = self.scored.features(self.scored.portraits())
+        return _logged(METRICS["diversity"](self.reals, samples))
+
+    @cached_property
+    def reals(self) -> Features:
+        """Features of training pictures."""
+        reference = self.scored.reference
+        return reference.features(reference.stand_ins(), silent)
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """Scores of a stage as it is now.
+
+    Its portraits are compared with as many held-out pictures of the pack; the stage's critic is
+    asked about those, about as many training pictures, and about the portraits.
+    """
+
+    scored: Scored
+    objective: Objective
+
+    def __call__(self) -> dict[str, float]:
+        """The scores, by the names under which they are logged."""
+        portraits = self.scored.portraits()
+        samples = self.scored.features(portraits)
+        found = [METRICS[name](self.reals, samples) for name in METRICS_TAKEN]
+        scores = {name: value for some in found for name, value in some.items()}
+        return _logged({**scores, **self._orders(portraits)})
+
+    @cached_property
+    def reals(self) -> Features:
+        """Features of the held-out pictures, and of no others."""
+        reference = self.scored.reference
+        return reference.features(reference.held_out(), silent)
+
     def _orders(self, portraits: Images) -> dict[str, float]:
         """How often each critic is right about pictures that it trains on, and about others."""
         found: dict[str, float] = {}
+        reference = self.scored.reference
         for critic in self.objective.players().values():
             if not isinstance(critic, Critic):
                 continue
             fakes = ranked(critic, portraits).verdicts
             train, held_out = (
-                torch.cat([ranked(critic, images).verdicts for images in self._wholes(rows)])
-                for rows in (self.reference.stand_ins(), self.reference.held_out())
+                torch.cat([ranked(critic, images).verdicts for images in self.scored.wholes(rows)])
+                for rows in (reference.stand_ins(), reference.held_out())
             )
             right = [(held_out > 0).double().mean(), (fakes <= 0).double().mean()]
             found |= {
@@ -106,10 +162,9 @@ class Scoring:
             }
         return found
 
-    def _wholes(self, rows: np.ndarray) -> Iterator[Images]:
-        for start in range(0, len(rows), DRAWN_AT_ONCE):
-            images = to_images(self.pack.images[rows[start : start + DRAWN_AT_ONCE]])
-            yield area(images.to(self.device), self.level.size)
+
+def _logged(scores: Mapping[str, float]) -> dict[str, float]:
+    return {f"score/{name}": value for name, value in scores.items()}
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from purrtrait import config, machine
 from purrtrait.assemble import build, pyramid
 from purrtrait.assemble.look import Look
 from purrtrait.assemble.place import Place
-from purrtrait.assemble.scoring import EXTRACTOR, FEWEST, comparable
+from purrtrait.assemble.scoring import EXTRACTOR, FEWEST, comparable, varied
 from purrtrait.config import Stage, Upkeep
 from purrtrait.datasets.batches import Feed
 from purrtrait.images.resize import area
@@ -68,18 +68,18 @@ def session(
         _take(state, pyramid.takes(place.recipe, number), found)
     look = Look(place, built, state.average, below, _validity(place, number, found))
     upkeep = Upkeep.model_validate(place.request.upkeep)
-    samples, known = _scored(place, upkeep), last.facts if last else {}
+    (full, few), known = _scored(place, upkeep), last.facts if last else {}
     return Session(
         place.run,
         stage.name,
         state,
         stage.budget,
-        cadence(upkeep, stage, samples, look.refines),
+        cadence(upkeep, stage, full or few, look.refines),
         _facts(place, number) | {"stands_on": ground.stands_on},
         {bundle.DESCRIPTION: json.dumps(_description(place, look, ground.described), indent=1)},
         ground.weights,
         look.preview(upkeep.previews),
-        look.scoring(samples, upkeep.truths, upkeep.tries),
+        look.scoring(full, few, upkeep.truths, upkeep.tries),
         place.share,
         device,
         Spent(device, **known.get("spent", {})),
@@ -169,17 +169,24 @@ def cadence(upkeep: Upkeep, stage: Stage, samples: int, refines: bool) -> Cadenc
     )
 
 
-def _scored(place: Place, upkeep: Upkeep) -> int:
-    """How many portraits are scored; it is said where the pack allows none."""
-    samples = comparable(place.pack, upkeep.score_samples)
-    if upkeep.score_samples and not samples and not place.share.rank:
+def _scored(place: Place, upkeep: Upkeep) -> tuple[int, int]:
+    """How many portraits are scored, and how many only for their variety; one of them is 0.
+
+    It is said where the pack allows fewer scores than all, or none.
+    """
+    asked, pack = upkeep.score_samples, place.pack
+    full, few = comparable(pack, asked), varied(pack, asked)
+    if asked and not full and not place.share.rank:
         log.info(
-            "the pack holds out only %d pictures: no scores are taken while training, nor is a "
-            "best checkpoint kept (that takes %d, or as many as --scores)",
-            len(place.pack.rows("held-out")),
+            "the pack holds out only %d pictures: %s, nor is a best checkpoint kept (that takes "
+            "%d, or as many as --scores)",
+            len(pack.rows("held-out")),
+            "nothing is scored while training but how varied portraits are"
+            if few
+            else "no scores are taken while training",
             FEWEST,
         )
-    return samples
+    return full, few
 
 
 def _feed(place: Place, stage: Stage) -> Feed:
