@@ -16,11 +16,12 @@ from torch import Tensor
 from helpers import Colours
 from purrtrait.datasets.pack import HELD_OUT, TRAIN, Pack
 from purrtrait.datasets.writer import row_files, write_manifest
-from purrtrait.evaluation import METRICS, factors, features, parts, reference
+from purrtrait.evaluation import METRICS, factors, features, nearness, parts, reference
 from purrtrait.evaluation.factors import Factor
 from purrtrait.evaluation.judge import judge
 from purrtrait.evaluation.judgement import CEILINGS, Judgement, Score
 from purrtrait.evaluation.metric import MEANINGS
+from purrtrait.evaluation.pixels import Pixels
 from purrtrait.evaluation.reference import Reference, blurred, noise, silent
 
 HELD, KNOWN = 300, 900
@@ -76,6 +77,8 @@ def test_ceilings_are_worse_than_the_floor(real: Judgement) -> None:
         assert score.floor is not None
         assert score.floor < score.ceilings["blurred reals"] < score.ceilings["noise"]
         assert list(score.ceilings) == list(CEILINGS)
+    near = real.scores["nearest-held-out"]
+    assert near.floor is not None and near.floor < near.ceilings["noise"]
     assert real.scores["coverage"].ceilings["noise"] < 0.2 < (real.scores["coverage"].floor or 0)
 
 
@@ -84,7 +87,7 @@ def test_a_ceiling_is_what_such_pictures_score(pack: Pack, real: Judgement) -> N
     assert len(rows) == HELD and set(rows) <= set(pack.rows(TRAIN))
     for what, spoil in zip(CEILINGS, (blurred, noise), strict=True):
         found = judge(spoil(pack.images[rows]), pack, Colours())
-        for name in ("frechet", "kernel", "precision"):
+        for name in ("frechet", "kernel", "precision", "nearest-held-out"):
             assert found.scores[name].value == pytest.approx(real.scores[name].ceilings[what])
 
 
@@ -100,12 +103,44 @@ def test_a_bad_model_scores_worse_than_real_pictures(pack: Pack, real: Judgement
 
 def test_draws_with_ten_seeds_scatter_as_stated(pack: Pack) -> None:
     found = [judge(faces(200, 50 + seed, shift=20), pack, Colours()).scores for seed in range(10)]
-    for name in ("frechet", "frechet-infinite", "kernel", "precision", "coverage", "diversity"):
+    for name in (
+        *("frechet", "frechet-infinite", "kernel", "precision", "coverage", "diversity"),
+        *("nearest-held-out", "nearest-training"),
+    ):
         seen = np.var([scores[name].value for scores in found], ddof=1)
         stated = np.mean([(scores[name].error or 0) ** 2 for scores in found])
         # Nine times the ratio is chi-square with 9 degrees of freedom if all is well: 99.9 % of it
         # lies from 1.0 to 29.7. Half as much again is granted to the stated error's own error.
         assert 1.0 / 1.5 < 9 * seen / stated < 29.7 * 1.5, name
+
+
+def test_distances_in_pixels_are_brute_force(pack: Pack) -> None:
+    """All of them in float64, from the pictures, which are as large as the extractor's."""
+    held_out, train = pack.images[pack.rows(HELD_OUT)], pack.images[pack.rows(TRAIN)]
+    drawn = faces(40, 7, shift=20)
+    found = judge(drawn, pack, Colours()).scores
+    some = pack.images[Reference(pack, Pixels(), 16, 40).held_out()]
+    stand_ins = pack.images[Reference(pack, Pixels(), 16, 40).stand_ins()]
+    near, training = found["nearest-held-out"], found["nearest-training"]
+    assert near.value == pytest.approx(least(some, drawn).mean(), rel=1e-5)
+    assert near.floor == pytest.approx(least(some, stand_ins).mean(), rel=1e-5)
+    assert near.ceilings["noise"] == pytest.approx(least(some, noise(stand_ins)).mean(), rel=1e-5)
+    both = np.concatenate([train, train[:, :, ::-1]]) if pack.flip_natural else train
+    away = least(drawn, both)
+    assert training.value == pytest.approx(away.mean(), rel=1e-5)
+    assert training.error == pytest.approx(away.std(ddof=1) / math.sqrt(40), rel=1e-4)
+    assert training.floor == pytest.approx(least(held_out, both).mean(), rel=1e-5)
+    copies = judge(train[:40], pack, Colours()).scores["nearest-training"]
+    assert copies.value == pytest.approx(0, abs=1e-6) and copies.ceilings == {
+        "training pictures": 0
+    }
+
+
+def least(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """The least distance (N,) of each picture to any on the right, of grey levels in [-1, 1]."""
+    a, b = (pixels.reshape(len(pixels), -1) / 127.5 for pixels in (left, right))
+    found: np.ndarray = np.array([np.sqrt(((one - b) ** 2).sum(1)).min() for one in a])
+    return found
 
 
 def test_noised_training_pictures_are_called_copies(pack: Pack) -> None:
@@ -138,17 +173,19 @@ def test_bounds_are_computed_once_and_anew_where_they_are_damaged(
     monkeypatch.setattr(reference, "noise", counted)
     first = judge(faces(64, 1), own, Colours())
     assert judge(faces(64, 1), own, Colours()) == first
-    assert len(seen) == 1
-    (kept,) = (own.path / features.FOLDER).glob("bounds-*.json")
+    assert len(seen) == 2  # once in features, and once in pixels
+    found = (own.path / features.FOLDER).glob("bounds-*.json")
+    kept, other = sorted(found, key=lambda path: "kernel" not in path.read_text("utf-8"))
+    assert nearness.NAME in other.read_text("utf-8")
     lacking = json.dumps({who: {"frechet": 1.0} for who in ("real", "blurred", "noise")})
     alone = json.dumps({"real": json.loads(kept.read_text("utf-8"))["real"]})
     for damage in ('{"real": [', '{"real": 3}', "[]", alone, lacking):
         kept.write_text(damage, encoding="utf-8")
         assert judge(faces(64, 1), own, Colours()) == first
         assert json.loads(kept.read_text("utf-8"))["real"]["kernel"]
-    assert len(seen) == 6
-    judge(faces(65, 1), own, Colours())  # another number of pictures has other bounds
     assert len(seen) == 7
+    judge(faces(65, 1), own, Colours())  # another number of pictures has other bounds
+    assert len(seen) == 9
 
 
 def test_what_samples_are_compared_with_is_drawn_by_lot(pack: Pack) -> None:

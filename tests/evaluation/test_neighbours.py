@@ -47,6 +47,10 @@ def test_slightly_noised_training_pictures_are_caught() -> None:
     found = judged(noised(faces(1000, 0)[:300], 0.005))
     assert found.copied > 0.95
     assert found.nearest.tolist() == list(range(300))
+    apart = (noised(faces(1000, 0)[:300], 0.005) - faces(1000, 0)[:300]).square().sum(1).sqrt()
+    assert torch.allclose(found.away, apart, atol=1e-6)
+    plain = torch.cdist(faces(400, 1).double(), faces(1000, 0).double()).min(1).values.float()
+    assert torch.allclose(found.unseen_away, plain, atol=1e-5)
     assert "pictures were copied" in found.verdict
 
 
@@ -81,7 +85,9 @@ def test_chance_is_that_of_cards(near: int, others: int) -> None:
     samples, unseen = torch.ones(20), torch.ones(30)
     samples[:near], unseen[:others] = 0, 0
     nobody = Lean(0.5, 0.5, 0.1)
-    found = Memorisation(samples, unseen, 0.5, 0.0, 0.0, torch.zeros(20), nobody).by_chance
+    found = Memorisation(
+        samples, unseen, 0.5, 0.0, 0.0, torch.zeros(20), nobody, samples, unseen
+    ).by_chance
     numbers = np.random.default_rng(0)
     dealt = [int((numbers.permutation(50)[: near + others] < 20).sum()) for _ in range(4000)]
     share = np.mean([count >= near for count in dealt])
@@ -95,7 +101,9 @@ def test_unseen_pictures_are_accused_as_rarely_as_stated() -> None:
     for drawn in numbers:
         unseen, samples = drawn[:100], drawn[100:]
         limit = float(unseen.quantile(neighbours.RATE))
-        made = Memorisation(samples, unseen, limit, 0.0, 0.0, samples, Lean(0.5, 0.5, 0.1))
+        made = Memorisation(
+            samples, unseen, limit, 0.0, 0.0, samples, Lean(0.5, 0.5, 0.1), samples, unseen
+        )
         accused += "were copied" in made.verdict
     assert accused <= 12
 

@@ -11,12 +11,13 @@ import numpy as np
 import torch
 
 from purrtrait.datasets.pack import HELD_OUT, TRAIN, Pack
-from purrtrait.evaluation import features, parts
+from purrtrait.evaluation import features, nearness, parts
 from purrtrait.evaluation.features import Extractor
 from purrtrait.evaluation.judgement import Judgement, Score, beside
 from purrtrait.evaluation.neighbours import Memorisation, memorisation
 from purrtrait.evaluation.pixels import Pixels, mirrored
 from purrtrait.evaluation.reference import Reference, Report, errors, heard, scores, silent
+from purrtrait.types import Features
 
 USUAL = 1000  # pictures on either side
 FEWEST = 16  # below which nothing is said
@@ -41,14 +42,16 @@ def judge(
     values, spread = scores(reals, samples), errors(reals, samples, report)
     found = beside(values, spread, reference.bounds(reals, values, report))
     named = parts.judge(pixels, reference, report)
-    copying = _copying(reference, pixels, report)
+    side, seen = replace(reference, extractor=Pixels()), features.extract(Pixels(), pixels)
+    near = nearness.judge(seen, side, report)
+    copying = _copying(side, seen, report)
     return Judgement(
         subject=subject,
         pack=pack.content_hash,
         extractor=extractor.name,
         samples=len(pixels),
         reference=len(rows),
-        scores={**found, **named.scores, **copying.scores},
+        scores={**found, **near, **named.scores, **copying.scores},
         notes=(*_notes(pixels, reference), *named.notes),
         copying=copying.said,
     )
@@ -62,29 +65,36 @@ class Copying:
     said: Mapping[str, Any]
 
 
-def _copying(reference: Reference, pixels: np.ndarray, report: Report) -> Copying:
-    """Whether samples lie nearer to the training pictures than unseen pictures do, in pixels.
+def _copying(side: Reference, samples: Features, report: Report) -> Copying:
+    """Whether samples (N, F) lie nearer to the training pictures than unseen ones do, in pixels.
 
     A network's features lose copies: slight noise moves a picture further in them than another cat
     lies.
     """
-    side, pack = replace(reference, extractor=Pixels()), reference.pack
+    pack, count = side.pack, len(samples)
     train, held_out = pack.rows(TRAIN), pack.rows(HELD_OUT)
     found = memorisation(
         side.features(train, report),
         side.features(held_out, report),
-        features.extract(Pixels(), pixels),
+        samples,
         (mirrored,) if pack.flip_natural else (),
         _lots(pack, np.concatenate([train, held_out])),
     )
     # Half a sample on either side: a share of none or all was counted, too.
-    share = (found.copied * len(pixels) + 0.5) / (len(pixels) + 1)
-    error = math.sqrt(share * (1 - share) / len(pixels))
+    share = (found.copied * count + 0.5) / (count + 1)
+    error = math.sqrt(share * (1 - share) / count)
     worst, lean = {"training pictures": 1.0}, found.lean
+    away = found.away.double()
     return Copying(
         {
             "copied": Score(found.copied, error, found.expected, worst),
             "leaning": Score(lean.share, lean.error, lean.chance, worst),
+            "nearest-training": Score(
+                float(away.mean()),
+                float(away.std()) / math.sqrt(count),
+                float(found.unseen_away.double().mean()),
+                {"training pictures": 0.0},
+            ),
         },
         {**found.histogram(), "verdict": found.verdict, "closest": _closest(found, train, pack)},
     )

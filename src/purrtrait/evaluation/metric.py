@@ -52,6 +52,13 @@ MEANINGS: Mapping[str, Meaning] = {
         "lower",
         "share of samples nearer to a training picture than to any unseen one; real: by chance",
     ),
+    "nearest-held-out": Meaning(
+        "lower", "mean distance from a held-out picture to the sample nearest to it, in pixels"
+    ),
+    "nearest-training": Meaning(
+        "neither",
+        "mean distance from a sample to the training picture nearest to it, in pixels",
+    ),
     "modes/*": Meaning(
         "higher", "how many of a part's values the samples show, or of all pairs of large parts"
     ),

@@ -52,7 +52,8 @@ class Memorisation:
 
     ``samples`` (N,) and ``unseen`` (M,) are relative distances: to the nearest training picture,
     over that to the sixth nearest; 0 is a copy, 1 is between them all. ``nearest`` (N,) are the row
-    numbers of the nearest. ``copied`` is the share of samples within ``threshold``, within which 1
+    numbers of the nearest, and ``away`` (N,) and ``unseen_away`` (M,) the distances to the nearest
+    themselves. ``copied`` is the share of samples within ``threshold``, within which 1
     in 100 of the unseen lies: ``expected``, which is more where many unseen photos equal a training
     picture, as among kittens that are put together from a few parts.
     """
@@ -64,6 +65,8 @@ class Memorisation:
     expected: float
     nearest: Tensor
     lean: Lean
+    away: Tensor
+    unseen_away: Tensor
 
     @property
     def by_chance(self) -> float:
@@ -122,7 +125,8 @@ def memorisation(
             f"{len(unseen)} held-out pictures say nothing about copying; expected at least {FEWEST}"
         )
     shown = _with(train, views)
-    (of_samples, rows), (of_unseen, _) = _relative(samples, shown), _relative(unseen, shown)
+    of_samples, away, rows = _relative(samples, shown)
+    of_unseen, unseen_away, _ = _relative(unseen, shown)
     threshold = float(of_unseen.quantile(RATE))
     copied, expected = (float((d <= threshold).float().mean()) for d in (of_samples, of_unseen))
     return Memorisation(
@@ -133,6 +137,8 @@ def memorisation(
         expected,
         rows % len(train),
         lean(train, unseen, samples, views, lots),
+        away,
+        unseen_away,
     )
 
 
@@ -170,10 +176,14 @@ def lean(
     return Lean(float((found < len(train)).double().mean()), chance, error)
 
 
-def _relative(queries: Features, train: Features) -> tuple[Tensor, Tensor]:
-    """Distances (N,) to the nearest of the training pictures over those to the sixth; its row."""
+def _relative(queries: Features, train: Features) -> tuple[Tensor, Tensor, Tensor]:
+    """Distances (N,) to the nearest of the training pictures: over those to the sixth, and plain.
+
+    And the rows (N,) of the nearest.
+    """
     distances, rows = nearest(queries, train, min(1 + OTHERS, len(train)))
-    return distances[:, 0] / distances[:, -1].clamp_min(1e-6), rows[:, 0]
+    first = distances[:, 0]
+    return first / distances[:, -1].clamp_min(1e-6), first, rows[:, 0]
 
 
 def _ways(count: int, some: int) -> float:

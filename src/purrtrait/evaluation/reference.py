@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -15,6 +15,7 @@ from torch.nn.functional import avg_pool2d, pad
 from purrtrait.datasets.pack import HELD_OUT, TRAIN, Pack
 from purrtrait.evaluation import METRICS, features
 from purrtrait.evaluation.features import Extractor
+from purrtrait.evaluation.metric import Metric
 from purrtrait.evaluation.uncertainty import standard_errors
 from purrtrait.files import replacing
 from purrtrait.images.resize import to_images, to_uint8
@@ -66,20 +67,27 @@ class Reference:
         order = Draw(0, "evaluate", 0).permutation(len(rows), purpose)
         return np.sort(rows[order[: self.count]])
 
-    def bounds(self, reals: Features, names: Collection[str], report: Report) -> Bounds:
+    def bounds(
+        self,
+        reals: Features,
+        names: Collection[str],
+        report: Report,
+        metrics: Mapping[str, Metric] = METRICS,
+    ) -> Bounds:
         """The scores of real stand-ins (the floor), blurred ones and noise; kept on disk."""
 
         def compute() -> Bounds:
             rows = self.stand_ins()
             pixels = features.rows_of(self.pack, rows, self.size)
             bad = {"blurred": blurred(pixels), "noise": noise(pixels)}
-            found = {"real": scores(reals, self.features(rows, report))}
+            found = {"real": scores(reals, self.features(rows, report), metrics)}
             for name, worse in bad.items():
                 told = heard(report, f"features of {name} pictures")
-                found[name] = scores(reals, features.extract(self.extractor, worse, told))
+                seen = features.extract(self.extractor, worse, told)
+                found[name] = scores(reals, seen, metrics)
             return found
 
-        key: list[str | int] = [self.extractor.identity, self.size, self.count, *METRICS]
+        key: list[str | int] = [self.extractor.identity, self.size, self.count, *metrics]
         return kept(self.pack, "bounds", key, names, compute)
 
 
@@ -115,9 +123,11 @@ def _read(path: Path) -> Bounds:
         return {}
 
 
-def scores(reals: Features, samples: Features) -> dict[str, float]:
-    """Every score of the table of metrics."""
-    return {k: v for metric in METRICS.values() for k, v in metric(reals, samples).items()}
+def scores(
+    reals: Features, samples: Features, metrics: Mapping[str, Metric] = METRICS
+) -> dict[str, float]:
+    """Every score of a table of metrics."""
+    return {k: v for metric in metrics.values() for k, v in metric(reals, samples).items()}
 
 
 def errors(reals: Features, samples: Features, report: Report = silent) -> dict[str, float]:

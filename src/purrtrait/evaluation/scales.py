@@ -46,14 +46,22 @@ GROUPS = (
     Group(
         "How real each one is, and how varied all are",
         "Precision and density fall where pictures look wrong; recall and coverage fall where some "
-        "kinds of pictures are never drawn.",
-        ("precision", "recall", "density", "coverage", "diversity", "duplicates"),
+        "kinds of pictures are never drawn, and nothing comes near those that are held out.",
+        (
+            "precision",
+            "recall",
+            "density",
+            "coverage",
+            "diversity",
+            "duplicates",
+            "nearest-held-out",
+        ),
     ),
     Group(
         "Learnt or copied",
         "A generator that has learnt draws pictures of its own, which lie no nearer to the "
         "training pictures than photos do that nobody trained on.",
-        (COPIED, "leaning"),
+        (COPIED, "leaning", "nearest-training"),
     ),
     Group(
         "Which parts were drawn",
