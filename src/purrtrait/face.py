@@ -177,6 +177,7 @@ def evaluate(
     samples: int = judging.COUNT,
     seed: int = 0,
     extractor: str = "efficientnet-lite0",
+    validator: PathLike | None = None,
     device: str = "auto",
     threads: int | None = None,
     out: PathLike | None = None,
@@ -185,18 +186,17 @@ def evaluate(
     """Score what a run, checkpoint or bundle draws, or a folder's pictures, against real ones.
 
     ``against`` is a pack, of whose held-out part as many pictures are taken; by default the one
-    that a run was trained on. Each score comes with its standard error, its floor and its ceilings.
-    They are written to ``out``, or into a run's own folder and report. ``progress`` is told what is
-    being done, how much of it is done, and how much there is.
+    that a run was trained on; ``validator``, a run or checkpoint, says how real it finds them, too.
+    Each score comes with its standard error, its floor and its ceilings. They are written to
+    ``out``, or into a run's own folder and report. ``progress`` hears what is done, and how much.
     """
-    there, file = Path(path), judging.place(Path(path), None if out is None else Path(out))
+    there, file = Path(path), None if out is None else Path(out)
     pack = None if against is None else Path(_pack_folder(against))
+    valid = None if validator is None else Path(validator)
+    judging.place(there, file)  # which complains before there is long work
     with trainer.own_torch(threads or machine.threads()):
-        found = judging.evaluate(there, pack, samples, seed, extractor, device, progress)
-        if file and out is None:
-            judging.enter(found, runs.Run(there))
-        elif file:
-            judging.keep(found, file)
+        found = judging.evaluate(there, pack, samples, seed, extractor, device, progress, valid)
+        judging.put(found, there, file)
     return found
 
 

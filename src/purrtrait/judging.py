@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from purrtrait import model, shelf, wrapping
+from purrtrait import machine, model, shelf, wrapping
+from purrtrait.assemble.restored import validator_of
 from purrtrait.datasets.folder import parse_folder
 from purrtrait.datasets.pack import Pack
 from purrtrait.datasets.photo import Unreadable, Wanted
@@ -22,6 +23,7 @@ from purrtrait.evaluation import judgement as judgements
 from purrtrait.evaluation.features import Extractor
 from purrtrait.evaluation.judgement import Judgement
 from purrtrait.evaluation.reference import Report, silent
+from purrtrait.evaluation.validity import expect_fit
 from purrtrait.images import sheet
 from purrtrait.images.colour import grey
 from purrtrait.images.resize import fit
@@ -57,24 +59,28 @@ def evaluate(
     extractor_name: str = "efficientnet-lite0",
     device: str = "auto",
     report: Report = silent,
+    validator: Path | None = None,
 ) -> Judgement:
     """Judge what a run, checkpoint or bundle draws, or the pictures in a folder, against a pack.
 
-    ``against`` is by default the pack that a run was trained on. The judgement says all that it
-    takes to repeat it.
+    ``against`` is by default the pack that a run was trained on; ``validator`` is a run or
+    checkpoint whose validator judges, too. The judgement says all that it takes to repeat it.
     """
     if count < FEWEST:
         raise ValueError(f"{count} samples are asked for; expected at least {FEWEST}")
     pack, known = open_pack(path, against), extractor(extractor_name)
+    valid = None if validator is None else validator_of(validator, machine.device(device))
     if draws(path):
         folder = wrapping.sampler_folder(path)  # of a run that goes on training, the one moment
         drawer, moment = model.load(folder, device), _moment(folder)  # before it may be pruned
+        expect_fit(valid, drawer.about["size"], drawer.about["channels"])
         pixels = drawn(drawer, count, seed, report)
         origin = {"seed": seed, "recipe": drawer.about["recipe"], **moment}
     else:
         pixels, _ = pictures(path, pack, count)
         origin = {}
-    made = judges.judge(pixels, pack, known, str(path), report)
+    made = judges.judge(pixels, pack, known, str(path), report, valid)
+    origin |= {} if valid is None else {"validator": valid.fingerprint}
     identity = {"identity": known.identity, "purrtrait": VERSION, "torch": torch.__version__}
     return replace(made, origin={**origin, **identity, "against": str(pack.path)})
 
@@ -103,6 +109,15 @@ def show(judgement: Judgement, page: Path) -> None:
     """Write a judgement as a page of its own."""
     page.parent.mkdir(parents=True, exist_ok=True)
     report.write_judged(page, judgement)
+
+
+def put(judgement: Judgement, path: Path, out: Path | None) -> None:
+    """Put a judgement where ``place`` says, if anywhere; a run's own into its report, too."""
+    file = place(path, out)
+    if file and out is None:
+        enter(judgement, runs.Run(path))
+    elif file:
+        keep(judgement, file)
 
 
 def keep(judgement: Judgement, path: Path) -> None:

@@ -11,15 +11,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import purrtrait
-from helpers import TINY, Colours, files
-from purrtrait import judging, studio
+from helpers import CPU, TINY, Colours, files
+from purrtrait import config, judging, studio
 from purrtrait.__main__ import run
+from purrtrait.assemble import build
 from purrtrait.datasets.pack import TRAIN, Pack
 from purrtrait.evaluation import EXTRACTORS
 from purrtrait.evaluation.judgement import Judgement
 from purrtrait.images import sheet
+from purrtrait.images.resize import area, to_images
+from purrtrait.training.checkpoint import under
 from purrtrait.training.run import Run
 
 QUICK = ["--samples", "24", "--extractor", "colours", "--device", "cpu", "--threads", "1"]
@@ -297,3 +301,55 @@ def test_what_is_wrong_is_said_in_words(
     out, err = capsys.readouterr()
     assert said in err and "Traceback" not in err and not out
     assert files(whole) == before
+
+
+@pytest.fixture(scope="module")
+def validating(kittens: Pack, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of a validator, whose averaged weights are not those that were trained last."""
+    return purrtrait.train(
+        "validator",
+        kittens.path,
+        runs_folder=tmp_path_factory.mktemp("runs"),
+        seed=1,
+        budget=64,
+        device="cpu",
+        threads=1,
+        settings={"pixels": "8", "batch": "16", "sets": "2", "network.width": "8"},
+        upkeep={"previews": 0, "score_samples": 0, "tensorboard": False},
+    ).run
+
+
+def test_a_validator_judges_too(
+    trained: Path, validating: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With its averaged weights, as it judges the previews of a pyramid; it is named by them."""
+    assert evaluated(trained, "--validator", validating) == 0
+    last = Run(validating).latest()
+    assert last is not None
+    assert f"a validator of 8 px, {last.weights[:12]}" in capsys.readouterr().err
+    made = Judgement.read(trained / "scores.json")
+    assert made.origin["validator"] == last.weights
+    stage = config.loads(str(last.facts["recipe"])).stages[0]
+    network = build.stage(stage, build.Shape(8, 3), 0, CPU).objective.players()["validator"]
+    network.load_state_dict(under(last.average(), "validator/"))
+    images = area(to_images(purrtrait.load(trained, "cpu").sample(24)), 8)
+    with torch.no_grad():
+        expected = torch.sigmoid(network.eval()(images))
+    score = made.scores["validity"]
+    assert score.value == pytest.approx(float(expected.mean()), abs=1e-5)
+    assert score.error == pytest.approx(float(expected.std()) / 24**0.5, rel=1e-3)
+    assert evaluated(trained, "--validator", last.path) == 0
+    assert Judgement.read(trained / "scores.json") == made, "its checkpoint says the same"
+    assert evaluated(trained) == 0
+    assert "validator" not in Judgement.read(trained / "scores.json").origin
+
+
+def test_what_is_no_validator_is_refused_before_anything_is_drawn(
+    trained: Path, validating: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = files(trained)
+    assert evaluated(trained, "--validator", trained) == 2
+    assert "has no validator; train one with `purrtrait train validator`" in capsys.readouterr().err
+    assert evaluated(trained, "--validator", photos) == 2
+    assert f"{photos}" in capsys.readouterr().err
+    assert files(trained) == before

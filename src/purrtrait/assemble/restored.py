@@ -1,4 +1,4 @@
-"""Players of earlier trainings as they were then: among them denoisers, who clean portraits."""
+"""Players of earlier trainings as they were then: among them validators, and denoisers."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from torch import nn
 from purrtrait import config
 from purrtrait.assemble import build, pyramid
 from purrtrait.config import Recipe
+from purrtrait.evaluation.validity import Validator
 from purrtrait.images.resize import to_images, to_uint8
 from purrtrait.sampling import bundle
 from purrtrait.training import checkpoint
 from purrtrait.training import run as runs
 from purrtrait.training.checkpoint import Checkpoint
 from purrtrait.training.state import load
-from purrtrait.types import Retoucher
+from purrtrait.types import Critic, Retoucher
 
 
 def players(found: Checkpoint, device: torch.device) -> dict[str, nn.Module]:
@@ -33,6 +34,35 @@ def players(found: Checkpoint, device: torch.device) -> dict[str, nn.Module]:
     for name, player in objective.players().items():
         load(player, checkpoint.under(weights, f"player/{name}/"))
     return dict(objective.players())
+
+
+def validator(found: Checkpoint, device: torch.device) -> Validator | None:
+    """The validator of a checkpoint, with its averaged weights; None if its stage has none."""
+    recipe, said = config.loads(str(found.facts["recipe"])), bundle.describe(found.path)
+    stage = next(stage for stage in recipe.stages if stage.name == found.stage)
+    if "validator" not in stage.players:
+        return None
+    size, channels = int(said["size"]), int(said["channels"])
+    made = build.stage(stage, build.Shape(size, channels), 0, device).objective
+    network = made.eval().requires_grad_(False).players()["validator"]
+    assert isinstance(network, Critic), "a validator judges"
+    load(network, checkpoint.under(found.average(), f"{found.stage}/"))
+    return Validator(network, size, channels, found.weights)
+
+
+def validator_of(path: Path, device: torch.device) -> Validator:
+    """The validator of a checkpoint, or of the last stage of a run that has one; or ValueError."""
+    if (path / checkpoint.FACTS).is_file():
+        known = [checkpoint.read(path)]
+    else:
+        known = list(runs.open_run(path).latest_of_each().values())
+    made = [one for found in known if (one := validator(found, device))]
+    if not made:
+        raise ValueError(
+            f"{path} has no validator; train one with `purrtrait train validator`, and name its "
+            "folder, or a run of cat-generator that has trained its own"
+        )
+    return made[-1]
 
 
 @dataclass(frozen=True)

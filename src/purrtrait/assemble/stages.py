@@ -11,23 +11,21 @@ from typing import Any
 import torch
 
 from purrtrait import config, machine
-from purrtrait.assemble import build, pyramid
+from purrtrait.assemble import build, pyramid, restored
 from purrtrait.assemble.look import Look
 from purrtrait.assemble.place import Place
 from purrtrait.assemble.scoring import EXTRACTOR, FEWEST, comparable, varied
 from purrtrait.config import Stage, Upkeep
 from purrtrait.datasets.batches import Feed
-from purrtrait.images.resize import area
-from purrtrait.objectives.validate import score as validity
 from purrtrait.sampling import bundle
 from purrtrait.training import checkpoint
 from purrtrait.training.checkpoint import Checkpoint
 from purrtrait.training.precision import PRECISIONS
 from purrtrait.training.session import Cadence, Session
 from purrtrait.training.spent import Spent
-from purrtrait.training.state import State, load
+from purrtrait.training.state import State
 from purrtrait.training.trend import Trend
-from purrtrait.types import Batch, Critic, Draw, Images, Progress
+from purrtrait.types import Batch, Draw, Images, Progress
 from purrtrait.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -139,14 +137,9 @@ def _validity(
     place: Place, number: int, found: Mapping[str, Checkpoint]
 ) -> Callable[[Images], float] | None:
     """The score of portraits by the validator of an earlier stage; None where there is none."""
-    for stage in place.recipe.stages[:number]:
-        if stage.name in found and "validator" in stage.players:
-            built = build.stage(stage, place.shape, 0, place.device)
-            network = built.objective.players()["validator"]
-            assert isinstance(network, Critic), "a validator judges"
-            load(network, checkpoint.under(found[stage.name].average(), f"{stage.name}/"))
-            return lambda images: validity(network, area(images, built.level.size))
-    return None
+    earlier = (stage.name for stage in place.recipe.stages[:number] if stage.name in found)
+    judges = (restored.validator(found[name], place.device) for name in earlier)
+    return next((judge.score for judge in judges if judge), None)
 
 
 def cadence(upkeep: Upkeep, stage: Stage, samples: int, refines: bool) -> Cadence:

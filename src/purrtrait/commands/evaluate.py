@@ -22,6 +22,12 @@ from purrtrait.commands.common import device_option, json_option, threads_option
 @click.option("--seed", default=0, help="Of the samples.")
 @click.option("--extractor", default="efficientnet-lite0", help="What sees the pictures.")
 @click.option(
+    "--validator",
+    type=click.Path(path_type=Path),
+    metavar="RUN|CHECKPOINT",
+    help="Whose validator says, too, how real it finds the pictures.",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path),
     help="A file for the scores; by default a run's own scores.json, and its report.",
@@ -60,6 +66,7 @@ def evaluate(
         samples=samples,
         seed=seed,
         extractor=extractor,
+        validator=asked["validator"],
         device=asked["device"] or "auto",
         threads=asked["threads"],
         out=out,

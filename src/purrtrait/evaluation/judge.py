@@ -11,12 +11,13 @@ import numpy as np
 import torch
 
 from purrtrait.datasets.pack import HELD_OUT, TRAIN, Pack
-from purrtrait.evaluation import features, nearness, parts
+from purrtrait.evaluation import features, nearness, parts, validity
 from purrtrait.evaluation.features import Extractor
 from purrtrait.evaluation.judgement import Judgement, Score, beside
 from purrtrait.evaluation.neighbours import Memorisation, memorisation
 from purrtrait.evaluation.pixels import Pixels, mirrored
 from purrtrait.evaluation.reference import Reference, Report, errors, heard, scores, silent
+from purrtrait.evaluation.validity import Validator
 from purrtrait.types import Features
 
 USUAL = 1000  # pictures on either side
@@ -26,14 +27,20 @@ CLOSEST = 16  # samples that are shown beside the training pictures nearest to t
 
 
 def judge(
-    pixels: np.ndarray, pack: Pack, extractor: Extractor, subject: str = "", report: Report = silent
+    pixels: np.ndarray,
+    pack: Pack,
+    extractor: Extractor,
+    subject: str = "",
+    report: Report = silent,
+    validator: Validator | None = None,
 ) -> Judgement:
     """Scores of pictures (N, H, W, C) uint8 against the held-out part of a pack.
 
-    The pack's pictures are reduced to the size of those judged. ValueError where the two cannot be
-    compared, or are too few.
+    The pack's pictures are reduced to the size of those judged. A validator says what it thinks of
+    them, too. ValueError where the two cannot be compared, or are too few.
     """
     expect_comparable(pixels, pack)
+    validity.expect_fit(validator, pixels.shape[1], pack.channels)
     _expect_enough(pixels, pack)
     reference = Reference(pack, extractor, pixels.shape[1], len(pixels))
     rows = reference.held_out()
@@ -45,14 +52,15 @@ def judge(
     side, seen = replace(reference, extractor=Pixels()), features.extract(Pixels(), pixels)
     near = nearness.judge(seen, side, report)
     copying = _copying(side, seen, report)
+    valid = validity.judge(pixels, reference, validator, report)
     return Judgement(
         subject=subject,
         pack=pack.content_hash,
         extractor=extractor.name,
         samples=len(pixels),
         reference=len(rows),
-        scores={**found, **near, **named.scores, **copying.scores},
-        notes=(*_notes(pixels, reference), *named.notes),
+        scores={**found, **near, **valid, **named.scores, **copying.scores},
+        notes=(*_notes(pixels, reference), *validity.notes(validator), *named.notes),
         copying=copying.said,
     )
 

@@ -52,6 +52,9 @@ MEANINGS: Mapping[str, Meaning] = {
         "lower",
         "share of samples nearer to a training picture than to any unseen one; real: by chance",
     ),
+    "validity": Meaning(
+        "higher", "mean probability of being real that a validator gives the samples, 0 to 1"
+    ),
     "nearest-held-out": Meaning(
         "lower", "mean distance from a held-out picture to the sample nearest to it, in pixels"
     ),

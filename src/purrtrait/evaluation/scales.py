@@ -55,6 +55,7 @@ GROUPS = (
             "diversity",
             "duplicates",
             "nearest-held-out",
+            "validity",
         ),
     ),
     Group(

@@ -78,14 +78,18 @@ class Validate(Objective):
 
 
 @torch.no_grad()
-def score(validator: Critic, images: Images) -> float:
-    """How real the validator finds pictures: mean of sigmoid(verdict), 0 to 1.
+def chances(validator: Critic, images: Images) -> Tensor:
+    """How probable the validator finds it that each picture is real: sigmoid(verdict), (B,).
 
-    It judges in evaluation mode, so that the score of pictures depends on nothing but them.
+    It judges in evaluation mode, so that what it says of a picture depends on nothing but that.
     """
     with at_rest(validator):
-        chances = [torch.sigmoid(validator(some)) for some in images.split(BLOCK)]
-    return float(torch.cat(chances).mean())
+        return torch.cat([torch.sigmoid(validator(some)) for some in images.split(BLOCK)])
+
+
+def score(validator: Critic, images: Images) -> float:
+    """How real the validator finds pictures, on average, 0 to 1."""
+    return float(chances(validator, images).mean())
 
 
 def _confusion(verdicts: Tensor) -> dict[str, Tensor]:
