@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -31,6 +32,7 @@ from purrtrait.evaluation import EXTRACTORS, leaderboard, leaderboard_page
 from purrtrait.evaluation.judgement import Judgement, Score
 from purrtrait.evaluation.leaderboard import Board, Entry, Result
 from purrtrait.files import held
+from purrtrait.images import sheet
 from purrtrait.images.resize import area, to_images
 from purrtrait.training.checkpoint import Checkpoint
 from purrtrait.training.run import Run
@@ -201,9 +203,15 @@ def test_memory_is_that_of_the_training(whole: tuple[Path, Board]) -> None:
 
 
 def test_the_page_shows_everything_and_loads_nothing(whole: tuple[Path, Board]) -> None:
+    """Of each recipe a grid, and the samples nearest to training pictures."""
     text = (whole[0] / "report.html").read_text("utf-8")
     assert not re.findall(r'(?:src=|<link[^>]*href=)"(?!data:)', text)
-    assert text.count("<img ") == 2
+    assert text.count("<img ") == 2 + 2
+    assert text.count('class="neighbours"') == 2
+    for entry in whole[1].entries:
+        for one in entry.results:
+            assert one.judgement is not None
+            assert f"seed {one.seed}: {one.judgement.copying['verdict']}." in text
     for said in ("portrait", "dcgan", "32 real pictures", "frechet-infinite", "purrtrait arena"):
         assert said in text
     assert text.count('class="dot"') == 4 + 1  # and one in the key
@@ -501,6 +509,73 @@ def test_ranking_by_mean_with_its_spread() -> None:
     assert bars[0] / bars[2] == pytest.approx(150 / 210, rel=0.01)
     (floor,) = set(re.findall(r'class="floor" style="left: ([\d.]+)%', page)) - {"50"}
     assert float(floor) / bars[0] == pytest.approx(30 / 150, rel=0.01)
+
+
+def board_of(*entries: Entry) -> Board:
+    return Board(title="t", entries=entries, planned=9, facts={}, command="c", credit="")
+
+
+def test_the_page_shows_films_neighbours_and_what_went_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sheet.write_png(tmp_path / "near.png", np.zeros((4, 4, 3), np.uint8))
+    entries = []
+    for name, value in (("good", 100.0), ("poor", 200.0), ("worst", 300.0)):
+        film = tmp_path / f"{name}.mp4"
+        film.write_bytes(name.encode() * 5)
+        first = replace(
+            result(1, value),
+            film=film,
+            neighbours=tmp_path / "near.png",
+            incidents=[{"images_seen": 12_800, "words": f"{name} <b>froze</b>"}] * 25,
+            report=f"runs/{name}-1-01/report.html",
+        )
+        assert first.judgement is not None
+        said = replace(first.judgement, copying={"verdict": f"{name} learnt"})
+        lost = Result(seed=2, failed="failed (exit code 1)", report=f"runs/{name}-2-01/report.html")
+        entries.append(replace(entry(name), results=[replace(first, judgement=said), lost]))
+    page = leaderboard_page.render(board_of(*entries))
+    films = [b64decode(film) for film in re.findall(r"data:video/mp4;base64,([^\"]*)", page)]
+    assert films == [b"good" * 5, b"poor" * 5, b"worst" * 5]
+    assert page.count('class="neighbours"') == 3
+    assert ">seed 1</a>: poor learnt.</li>" in page
+    assert page.count("good &lt;b&gt;froze") == leaderboard_page.MOST_INCIDENTS
+    assert "<b>froze" not in page and page.count('class="number">12,800') == 60
+    linked = set(re.findall(r'href="(runs/[^"]*)"', page))
+    assert linked == {f"runs/{e.name}-{seed}-01/report.html" for e in entries for seed in (1, 2)}
+    assert '<a href="runs/poor-2-01/report.html">seed 2 failed (exit code 1)</a>' in page
+    monkeypatch.setattr(leaderboard_page, "FILM_BYTES", 20 + 24)
+    page = leaderboard_page.render(board_of(*entries))
+    assert page.count("data:video/mp4") == 1 + 1
+    films = [b64decode(film) for film in re.findall(r"data:video/mp4;base64,([^\"]*)", page)]
+    assert films == [b"good" * 5, b"poor" * 5] and page.count("its film is in its own report") == 1
+
+
+def test_where_nothing_went_wrong_the_page_says_so() -> None:
+    page = leaderboard_page.render(board_of(entry("good", 100)))
+    assert "Nothing was noticed in any training that has ended" in page
+    assert "<video" not in page and 'id="copying"' not in page and 'href="runs' not in page
+    assert "What went wrong" not in leaderboard_page.render(board_of(entry("good")))
+
+
+def test_links_lead_to_reports_that_are_there(
+    whole: tuple[Path, Board], kittens: Pack, tmp_path: Path
+) -> None:
+    """Also to that of a training that failed, with what was said in it; others have no link."""
+    arena = copied(whole, tmp_path / "arena", wanted(kittens))
+    for run in ("dcgan-1-01", "portrait-2-01"):
+        (arena.path / "runs" / run / "report.html").write_text("its report")
+    (arena.path / "runs/dcgan-2-01/report.html").unlink(missing_ok=True)
+    (arena.path / "runs/portrait-2-01/bundle/README.md").unlink()
+    said = {"stage": "base", "images_seen": 16, "words": "it was not a number"}
+    (arena.path / "runs/portrait-2-01/incidents.jsonl").write_text(json.dumps(said) + "\n")
+    compete.compete(arena, purrtrait=Failing())
+    text = (arena.path / "report.html").read_text("utf-8")
+    linked = set(re.findall(r'href="(runs/[^"]*)"', text))
+    assert {"runs/dcgan-1-01/report.html", "runs/portrait-2-01/report.html"} <= linked
+    assert "runs/dcgan-2-01/report.html" not in linked
+    assert all((arena.path / address).is_file() for address in linked)
+    assert "it was not a number" in text
 
 
 def test_failing_where_it_is_hard_wins_nothing() -> None:

@@ -21,6 +21,7 @@ from purrtrait.training.run import Run
 log = logging.getLogger(__name__)
 
 REPORT = "report.html"
+FILM = "film.mp4"
 
 
 def stale(run: Run) -> dict[str, str]:
@@ -108,7 +109,7 @@ def film(run: Run) -> tuple[Path, Path]:
         raise ValueError(
             f"{run.path} has no previews to make a film of; train with --previews above 0"
         )
-    gif, mp4 = run.path / "film.gif", run.path / "film.mp4"
+    gif, mp4 = run.path / "film.gif", run.path / FILM
     films.film(previews, gif, mp4)
     return gif, mp4
 
@@ -144,7 +145,7 @@ def wrap_report(run: Run) -> None:
     if last is None:
         return
     recipe = config.read(run.path / runs.RECIPE)
-    mp4, neighbours = run.path / "film.mp4", run.path / judgements.NEIGHBOURS
+    mp4, neighbours = run.path / FILM, run.path / judgements.NEIGHBOURS
     judgement = judged(run)
     grids = run.shown(last.stage)
     report.write(

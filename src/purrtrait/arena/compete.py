@@ -6,12 +6,13 @@ import json
 import logging
 import shutil
 from pathlib import Path
+from urllib.parse import quote
 
 from purrtrait import judging, trainer, wrapping
 from purrtrait.arena import board, child
 from purrtrait.arena.plan import Arena, Training
 from purrtrait.evaluation import leaderboard_page
-from purrtrait.evaluation.judgement import FILE, Judgement
+from purrtrait.evaluation.judgement import FILE, NEIGHBOURS, Judgement
 from purrtrait.evaluation.leaderboard import Board, Result
 from purrtrait.evaluation.reference import Report, silent
 from purrtrait.files import held
@@ -58,7 +59,7 @@ def _compete(arena: Arena, report: Report, purrtrait: child.Command) -> Board:
         if finished(arena, training):
             shown[training] = judged(arena, training, report)
         else:
-            shown[training] = Result(seed=training.seed, failed=f"failed (exit code {code})")
+            shown[training] = failed(arena, training, f"failed (exit code {code})")
         made = board.board(arena, entries, shown)
         leaderboard_page.write(arena.path, made)
     return made
@@ -72,16 +73,22 @@ def failed_before(arena: Arena) -> dict[Training, Result]:
     try:
         text = (arena.path / leaderboard_page.JSON).read_text(encoding="utf-8")
         found = {
-            Training(entry["recipe"], told["seed"]): Result(
-                seed=told["seed"], failed=told["failed"]
-            )
+            Training(entry["recipe"], told["seed"]): str(told["failed"])
             for entry in json.loads(text)["leaderboard"]
             for told in entry["trainings"]
             if told["failed"]
         }
     except (OSError, ValueError, KeyError, TypeError):
         return {}
-    return {training: found[training] for training in arena.trainings if training in found}
+    there = (training for training in arena.trainings if training in found)
+    return {training: failed(arena, training, found[training]) for training in there}
+
+
+def failed(arena: Arena, training: Training, words: str) -> Result:
+    """The result of a training that failed, with what its folder says of the reasons."""
+    run = _run(arena, training)
+    incidents = run.rows(run.incidents)
+    return Result(seed=training.seed, failed=words, incidents=incidents, report=_address(run))
 
 
 def _run(arena: Arena, training: Training) -> Run:
@@ -156,10 +163,24 @@ def judged(arena: Arena, training: Training, report: Report) -> Result:
         seconds=sum(stage.get("seconds", 0.0) for stage in spent),
         peak_memory_bytes=max(stage.get("peak_memory_bytes", 0) for stage in spent),
         rows=run.rows(run.scores),
+        incidents=run.rows(run.incidents),
         grid=grids[-1][1] if grids else None,
+        film=_there(run.path / wrapping.FILM),
+        neighbours=_there(run.path / NEIGHBOURS),
+        report=_address(run),
         machine=board.machine_of(last.facts),
         versions=board.versions_of(last.facts),
     )
+
+
+def _there(path: Path) -> Path | None:
+    return path if path.is_file() else None
+
+
+def _address(run: Run) -> str:
+    """Where a run's report is, seen from the leaderboard's page; empty where there is none."""
+    there = (run.path / wrapping.REPORT).is_file()
+    return quote(f"{RUNS}/{run.path.name}/{wrapping.REPORT}") if there else ""
 
 
 def _reported(run: Run) -> bool:

@@ -21,7 +21,10 @@ class Result:
     """What one training of a recipe came to.
 
     ``judgement`` is None where the training failed, which ``failed`` then says in words; ``rows``
-    are the lines of its scores.jsonl; ``peak_memory_bytes`` is 0 where it is not known.
+    are the lines of its scores.jsonl, and ``incidents`` those of its incidents.jsonl;
+    ``peak_memory_bytes`` is 0 where it is not known. ``grid`` is its last preview, ``film`` an MP4
+    and ``neighbours`` a PNG of samples before training pictures, None where there is none;
+    ``report`` is the address of its own report, seen from the leaderboard's page, or empty.
     """
 
     seed: int
@@ -31,7 +34,11 @@ class Result:
     seconds: float = 0.0
     peak_memory_bytes: int = 0
     rows: Sequence[Row] = ()
+    incidents: Sequence[Row] = ()
     grid: Path | None = None
+    film: Path | None = None
+    neighbours: Path | None = None
+    report: str = ""
     machine: str = ""
     versions: str = ""
 
@@ -158,14 +165,32 @@ HEADS = (
 )
 
 
+@dataclass(frozen=True)
+class Told:
+    """What a training came to, as text, and the address of its report, or nothing."""
+
+    text: str
+    report: str
+
+
+def of_each_seed(entry: Entry) -> list[Told]:
+    """The score of every training that has it, and then those that failed, in words."""
+    scored = [
+        Told(number(r.judgement.scores[RANKED_BY].value), r.report)
+        for r in entry.done
+        if r.judgement and RANKED_BY in r.judgement.scores
+    ]
+    failed = [Told(f"seed {r.seed} {r.failed}", r.report) for r in entry.results if r.failed]
+    return [*scored, *failed]
+
+
 def cells(entry: Entry) -> list[str]:
     """What the table says of a recipe, under the heads."""
     memory = entry.peak_memory_bytes
-    failed = [f"seed {r.seed} {r.failed}" for r in entry.results if r.failed]
     return [
         entry.name,
         spread(entry.values()),
-        ", ".join([*map(number, entry.values()), *failed]) or "not yet trained",
+        ", ".join(told.text for told in of_each_seed(entry)) or "not yet trained",
         f"{entry.budget_images:,}",
         duration(entry.seconds) if entry.done else "–",
         f"{entry.images_per_second:,.0f}" if entry.done else "–",

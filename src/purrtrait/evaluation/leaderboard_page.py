@@ -12,20 +12,26 @@ from markupsafe import Markup
 
 from purrtrait.evaluation import curves, leaderboard, report
 from purrtrait.evaluation.judgement import meaning, number
-from purrtrait.evaluation.leaderboard import RANKED_BY, Board, Entry, mean, spread
+from purrtrait.evaluation.leaderboard import RANKED_BY, Board, Entry, Told, mean, spread
 from purrtrait.files import replacing
 
 JSON = "leaderboard.json"
 IN_TRAINING = f"score/{RANKED_BY}"  # its name among the scores of a training
 MARGIN = 1.04  # the longest bar ends a little before the edge
+FILM_BYTES = 24_000_000  # of all films in the page, which makes 32 MB of it
+MOST_INCIDENTS = 20  # of a training; its own report has them all
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the leaderboard: texts by head, and where bar and dots end, in percent."""
+    """A line of the leaderboard: texts by head, and where bar and dots end, in percent.
+
+    ``seeds`` are the texts of its trainings with links to their reports.
+    """
 
     place: int
     texts: Mapping[str, str]
+    seeds: Sequence[Told]
     summary: str
     bar: float
     dots: Sequence[float]
@@ -47,11 +53,47 @@ class Score:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Portraits of one recipe, drawn from the same random numbers as those of the others."""
+    """Portraits of one recipe, drawn from the same random numbers as those of the others.
+
+    ``film`` is an MP4 as a data URI, None where there is none, or where it is ``elsewhere``: in the
+    training's own report, at the address ``report``.
+    """
 
     name: str
     seed: int
-    picture: report.Picture
+    picture: report.Picture | None
+    film: str | None
+    elsewhere: bool
+    report: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said of copying in one training, and the address of its report, or nothing."""
+
+    text: str
+    verdict: str
+    report: str
+
+
+@dataclass(frozen=True)
+class Copies:
+    """What is said of copying of a recipe's trainings, with the neighbours of the first of them."""
+
+    name: str
+    verdicts: Sequence[Verdict]
+    neighbours: report.Picture | None
+
+
+@dataclass(frozen=True)
+class Incident:
+    """Something that went wrong in a training, after so many real pictures."""
+
+    name: str
+    seed: int
+    report: str
+    images_seen: int
+    words: str
 
 
 def write(folder: Path, board: Board) -> None:
@@ -70,6 +112,7 @@ def render(board: Board) -> str:
     """The leaderboard as HTML; the same board gives the same text."""
     ranked = board.ranked
     lines = {entry.name: line for entry in ranked if (line := curve(entry))}
+    drawn = pictures(ranked)
     return report.page("arena.html").render(
         board=board,
         heads=leaderboard.HEADS,
@@ -78,7 +121,11 @@ def render(board: Board) -> str:
         floor_at=percent(board, board.floor or 0.0),
         names=[entry.name for entry in ranked],
         scores=scores(board),
-        pictures=[shown for entry in ranked for shown in pictures(entry)],
+        pictures=drawn,
+        films=any(shown.film for shown in drawn),
+        copies=[shown for entry in ranked if (shown := copies(entry)).verdicts],
+        incidents=[one for entry in ranked for one in incidents(entry)],
+        links=any(result.report for entry in ranked for result in entry.results),
         curves=list(lines),
         drawing=Markup(curves.Paper().drawing(list(lines.values()), board.title)) if lines else "",
         colours=curves.COLOURS,
@@ -93,7 +140,8 @@ def rows(board: Board) -> list[Row]:
         texts = dict(zip(leaderboard.HEADS, leaderboard.cells(entry), strict=True))
         bar = percent(board, mean(values)) if values else 0.0
         dots = [percent(board, value) for value in values]
-        found.append(Row(place if values else 0, texts, entry.summary, bar, dots))
+        seeds = leaderboard.of_each_seed(entry)
+        found.append(Row(place if values else 0, texts, seeds, entry.summary, bar, dots))
     return found
 
 
@@ -121,12 +169,41 @@ def scores(board: Board) -> list[Score]:
     ]
 
 
-def pictures(entry: Entry) -> list[Pictures]:
-    """The last preview of the recipe's first seed, as all previews are of the same latents."""
+def pictures(entries: Sequence[Entry]) -> list[Pictures]:
+    """Last preview and film of each recipe's first seed, as all previews are of the same latents.
+
+    The films of the best recipes, as many as fit into FILM_BYTES: the page shall stay light.
+    """
+    found, left = [], FILM_BYTES
+    for name, first in ((entry.name, entry.done[0]) for entry in entries if entry.done):
+        if first.grid is None and first.film is None:
+            continue
+        size = first.film.stat().st_size if first.film else 0
+        fits = size <= left
+        left -= size * fits
+        shown = None if first.grid is None else report.picture(first.grid)
+        film = report.address(first.film, "video/mp4") if first.film and fits else None
+        found.append(Pictures(name, first.seed, shown, film, not fits, first.report))
+    return found
+
+
+def copies(entry: Entry) -> Copies:
+    """What the judgements of a recipe's trainings say of copying."""
+    said = [
+        Verdict(f"seed {result.seed}", str(result.judgement.copying["verdict"]), result.report)
+        for result in entry.done
+        if result.judgement and "verdict" in result.judgement.copying
+    ]
+    shown = next((result.neighbours for result in entry.done if result.neighbours), None)
+    return Copies(entry.name, said, None if shown is None else report.picture(shown))
+
+
+def incidents(entry: Entry) -> list[Incident]:
+    """What went wrong in a recipe's trainings, the last MOST_INCIDENTS of each."""
     return [
-        Pictures(entry.name, result.seed, report.picture(result.grid))
-        for result in entry.done[:1]
-        if result.grid
+        Incident(entry.name, result.seed, result.report, int(row["images_seen"]), str(row["words"]))
+        for result in entry.results
+        for row in result.incidents[-MOST_INCIDENTS:]
     ]
 
 
