@@ -21,8 +21,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
 
-from purrtrait import machine, wrapping
+from purrtrait import judging, machine, wrapping
 from purrtrait.__main__ import run as in_this_process
 from purrtrait.arena import board, child, compete, pace, plan
 from purrtrait.arena.plan import Wanted
@@ -31,12 +33,14 @@ from purrtrait.datasets.pack import Pack
 from purrtrait.evaluation import EXTRACTORS, leaderboard, leaderboard_page
 from purrtrait.evaluation.judgement import Judgement, Score
 from purrtrait.evaluation.leaderboard import Board, Entry, Result
+from purrtrait.evaluation.validity import Validator
 from purrtrait.files import held
 from purrtrait.images import sheet
 from purrtrait.images.resize import area, to_images
+from purrtrait.model import load
 from purrtrait.training.checkpoint import Checkpoint
 from purrtrait.training.run import Run
-from purrtrait.types import Features
+from purrtrait.types import Critic, Features, Images, Logits
 
 Capture: TypeAlias = pytest.CaptureFixture[str]
 SMALL = {"pixels": "0", "batch": "8", "network.width": "8", "half_life_images": "10"}
@@ -75,6 +79,24 @@ def _quick() -> Iterator[None]:
         patch.setattr(wrapping, "film", lambda run: None)
         patch.setattr(wrapping, "wrap_report", lambda run: None)
         yield
+
+
+class Dark(Critic):
+    """Takes dark pictures for real."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.tensor(-1.0))
+
+    def features(self, images: Images, given: Tensor | None = None) -> Tensor:
+        return images.flatten(1).mean(1, keepdim=True)
+
+    def forward(self, images: Images, given: Tensor | None = None) -> Logits:
+        verdicts: Logits = self.weight * self.features(images)[:, 0]
+        return verdicts
+
+
+DARK = Validator(Dark(), 16, 3, "abcdef")
 
 
 class Trainer:
@@ -226,11 +248,17 @@ def test_the_page_shows_everything_and_loads_nothing(whole: tuple[Path, Board]) 
         ({"settings": {**SMALL, "dcgan:critic.lr": "1"}}, "dcgan had other options there"),
         ({"samples": 20}, "samples there 16, here 20"),
         ({"threads": 2}, "threads there 1, here 2"),
+        ({"validator": Path("a validator")}, "validator there none, here abcdef"),
     ],
 )
 def test_another_request_is_refused(
-    changes: dict[str, Any], said: str, whole: tuple[Path, Board], kittens: Pack
+    changes: dict[str, Any],
+    said: str,
+    whole: tuple[Path, Board],
+    kittens: Pack,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(plan, "validator_of", lambda path, device: DARK)
     with pytest.raises(ValueError, match=f"another request: {re.escape(said)}.*--out"):
         plan.enter(whole[0], wanted(kittens, **changes))
 
@@ -261,6 +289,43 @@ def test_bad_requests_are_refused_before_anything_is_made(
     with pytest.raises(ValueError, match=said):
         plan.enter(tmp_path / "arena", wanted(kittens, **changes))
     assert not (tmp_path / "arena").exists()
+
+
+def test_a_validator_that_does_not_fit_is_refused_before_anything_is_made(
+    kittens: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "validator_of", lambda path, device: replace(DARK, size=32))
+    request = wanted(kittens, validator=tmp_path / "judge")
+    with pytest.raises(ValueError, match="judges pictures of 32 px in colour"):
+        plan.enter(tmp_path / "arena", request)
+    assert not (tmp_path / "arena").exists()
+
+
+def test_a_validator_judges_every_training(
+    whole: tuple[Path, Board], kittens: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs that were scored without it are scored anew, and named with it from then on."""
+    monkeypatch.setattr(plan, "validator_of", lambda path, device: DARK)
+    monkeypatch.setattr(judging, "validator_of", lambda path, device: DARK)
+    shutil.copytree(whole[0] / "runs", tmp_path / "arena/runs")
+    (tmp_path / "arena/arena.json").write_bytes((whole[0] / "arena.json").read_bytes())
+    kept = json.loads((tmp_path / "arena/arena.json").read_text())
+    kept["asked"]["validator"] = DARK.fingerprint
+    (tmp_path / "arena/arena.json").write_text(json.dumps(kept))
+    request = wanted(kittens, validator=tmp_path / "judge-01")
+    made = compete.compete(plan.enter(tmp_path / "arena", request), purrtrait=Trainer())
+    for entry in made.entries:
+        for one in entry.results:
+            assert one.judgement is not None
+            drawn = load(tmp_path / f"arena/runs/{entry.name}-{one.seed}-01", "cpu").sample(16)
+            expected = (1 / (1 + np.exp(drawn.reshape(16, -1).mean(1) / 127.5 - 1))).mean()
+            assert one.judgement.scores["validity"].value == pytest.approx(expected, abs=1e-6)
+            assert one.judgement.origin["validator"] == DARK.fingerprint
+    assert made.facts["validator"] == "judge-01 (abcdef)"
+    assert f"--validator {tmp_path / 'judge-01'} " in made.command
+    assert {e.name: e.values() for e in made.entries} == {
+        e.name: e.values() for e in whole[1].entries
+    }
 
 
 def test_a_folder_with_other_things_is_left_alone(kittens: Pack, tmp_path: Path) -> None:

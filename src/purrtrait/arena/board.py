@@ -63,9 +63,16 @@ def facts(arena: Arena, results: Sequence[Result]) -> dict[str, str]:
         "pictures": f"{pack.size} px, {len(pack.rows(TRAIN)):,} to train on, "
         f"{len(pack.rows(HELD_OUT)):,} held out",
         "scored by": f"{asked['samples']:,} samples a training, as {asked['extractor']} sees them",
+        **validator(arena),
         "machine": _each(r.machine for r in results) or machine_of(here(asked)),
         "versions": _each(r.versions for r in results) or versions_of(here(asked)),
     }
+
+
+def validator(arena: Arena) -> dict[str, str]:
+    """Whose word the validity of samples is; nothing where no validator judges."""
+    path, mark = arena.wanted.validator, arena.asked["validator"]
+    return {} if path is None else {"validator": f"{path.resolve().name} ({mark[:12]})"}
 
 
 def here(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,5 +107,6 @@ def command(arena: Arena) -> str:
     words += [word for item in wanted.settings.items() for word in ("--set", "=".join(item))]
     words += ["--samples", asked["samples"]]
     words += ["--extractor", asked["extractor"]]
+    words += ["--validator", str(wanted.validator)] * (wanted.validator is not None)
     words += ["--device", asked["device"], "--threads", asked["threads"], "--out", "arenas/again"]
     return shlex.join(map(str, words))

@@ -150,6 +150,7 @@ def judged(arena: Arena, training: Training, report: Report) -> Result:
                 asked["extractor"],
                 asked["device"],
                 report,
+                arena.wanted.validator,
             )
         judging.enter(judgement, run)
     elif not _reported(run):
@@ -199,4 +200,5 @@ def _known(path: Path, arena: Arena, checkpoint: str) -> Judgement | None:
     expected = (asked["pack"], asked["samples"], asked["extractor"], SEED, checkpoint)
     origin = found.origin
     there = (found.pack, found.samples, found.extractor, origin.get("seed"))
-    return found if (*there, origin.get("checkpoint")) == expected else None
+    same = (*there, origin.get("checkpoint")) == expected
+    return found if same and origin.get("validator") == asked["validator"] else None

@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
+
 from purrtrait import config, judging, machine, trainer
 from purrtrait.arena import pace, written
 from purrtrait.assemble import arithmetic, build, options
+from purrtrait.assemble.restored import validator_of
 from purrtrait.config import Recipe
 from purrtrait.datasets.pack import HELD_OUT, Pack
 from purrtrait.evaluation.judge import FEWEST
+from purrtrait.evaluation.validity import expect_fit
 from purrtrait.training.run import write_text
 from purrtrait.types import Share
 
@@ -25,7 +29,7 @@ class Wanted:
     """What is asked for; of ``images``, ``minutes`` and ``tflop`` one is the budget.
 
     ``settings`` override options by ``RECIPE:KEY``, or by ``KEY`` in every recipe that has it;
-    ``device`` and ``threads`` are None where nobody said.
+    ``device`` and ``threads`` are None where nobody said, ``validator`` where none shall judge.
     """
 
     recipes: tuple[str, ...]
@@ -37,6 +41,7 @@ class Wanted:
     settings: Mapping[str, str]
     samples: int = judging.COUNT
     extractor: str = "efficientnet-lite0"
+    validator: Path | None = None
     device: str | None = None
     threads: int | None = None
 
@@ -89,7 +94,7 @@ def enter(path: Path, wanted: Wanted) -> Arena:
     """The arena in a folder, new or gone on with; ValueError says what stands in the way."""
     pack = Pack.open(wanted.data)
     recipes = contestants(wanted)
-    _expect_playable(recipes, pack, wanted)
+    validated = _expect_playable(recipes, pack, wanted)
     kept = written.read(path)
     asked = {
         "pack": pack.content_hash,
@@ -98,6 +103,7 @@ def enter(path: Path, wanted: Wanted) -> Arena:
         "budget": wanted.budget,
         "samples": wanted.samples,
         "extractor": wanted.extractor,
+        "validator": validated,
         "device": wanted.device or written.said(kept, "device") or str(machine.device()),
         "threads": wanted.threads or written.said(kept, "threads") or machine.threads(),
     }
@@ -152,7 +158,8 @@ def _concerned(recipes: Mapping[str, Recipe], whose: str, option: str) -> list[s
     return having or list(recipes)[:1]
 
 
-def _expect_playable(recipes: Mapping[str, Recipe], pack: Pack, wanted: Wanted) -> None:
+def _expect_playable(recipes: Mapping[str, Recipe], pack: Pack, wanted: Wanted) -> str | None:
+    """ValueError where it cannot be held; or the fingerprint of the validator, if one judges."""
     judging.extractor(wanted.extractor)
     for count, what in (
         (len(pack.rows(HELD_OUT)), f"held-out pictures in {pack.path}"),
@@ -174,6 +181,11 @@ def _expect_playable(recipes: Mapping[str, Recipe], pack: Pack, wanted: Wanted) 
             f"({', '.join(f'{name} {size} px' for name, size in sizes.items())}), which cannot be "
             "compared; --set pixels=0 makes them draw at the size of the pack"
         )
+    if wanted.validator is None:
+        return None
+    validator = validator_of(wanted.validator, torch.device("cpu"))
+    expect_fit(validator, next(iter(sizes.values())), pack.channels)
+    return validator.fingerprint
 
 
 def _images(recipe: Recipe, pack: Pack, wanted: Wanted, asked: Mapping[str, Any]) -> int:

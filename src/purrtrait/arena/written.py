@@ -53,5 +53,5 @@ def _difference(key: str, before: Any, now: Any) -> str:
         case dict() | list(), dict() | list():
             before, now = ", ".join(map(str, before)), ", ".join(map(str, now))
         case _:
-            pass
+            before, now = before or "none", now or "none"
     return f"{key} there {before}, here {now}"

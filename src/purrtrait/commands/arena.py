@@ -32,6 +32,12 @@ from purrtrait.commands.common import FAILED, device_option, json_option, thread
 @click.option("--samples", default=1000, help="How many pictures of each training are judged.")
 @click.option("--extractor", default="efficientnet-lite0", help="What sees the pictures.")
 @click.option(
+    "--validator",
+    type=click.Path(path_type=Path),
+    metavar="RUN|CHECKPOINT",
+    help="Whose validator says, too, how real it finds the pictures.",
+)
+@click.option(
     "--out", type=click.Path(path_type=Path), help="By default arenas/NAME, NAME being the pack's."
 )
 @device_option
@@ -57,6 +63,7 @@ def arena(recipes: tuple[str, ...], data: Path, as_json: bool, **asked: Any) -> 
         settings=arguments.settings(asked["settings"]),
         samples=asked["samples"],
         extractor=asked["extractor"],
+        validator=asked["validator"],
         device=asked["device"],
         threads=asked["threads"],
     )
