@@ -335,7 +335,9 @@ def test_photos_become_a_pyramid_in_one_command(toys: Pack, tmp_path: Path) -> N
     assert [stage["name"] for stage in said["stages"]] == ["base", "refine-22", "refine-32"]
     assert purrtrait.load(made.path / "bundle").sample(2).shape == (2, 32, 32, 3)
     shown = {path.parent.name for path in made.previews.rglob("refine-32-*.png")}
-    assert shown == {"previews", "best", "worst", "panels"}
+    assert shown == {"previews", "best", "worst", "panels", "training"}
+    sheets = {path.stem for path in (made.previews / "training").iterdir()}
+    assert sheets == {f"{stage}-000000000" for stage in FIVE}
     scores = [row["scores"] for row in made.rows(made.scores) if row["stage"] == "base"]
     assert 0 < scores[-1]["validator/all"] < 1
     assert (made.path / "film.mp4").is_file()

@@ -84,6 +84,9 @@ def main() -> None:
 @click.option("--preview-every", default=0, help="Pictures between previews; 0: forty in all.")
 @click.option("--previews", default=64, help="Portraits in a preview; 0: none.")
 @click.option(
+    "--ranked", default=0, help="Portraits that the critic ranks; 0: 300, or 5 times --previews."
+)
+@click.option(
     "--denoise", metavar="RUN", help="Previews show portraits cleaned by its denoiser too."
 )
 @click.option("--extra-images", default=0, help="Single portraits beside each preview.")
@@ -127,6 +130,7 @@ def train(recipe: str, data: str, as_json: bool, **asked: Any) -> None:
             "log_every_steps": asked["log_every"],
             "preview_every_images": asked["preview_every"],
             "previews": asked["previews"],
+            "ranked": asked["ranked"],
             "extra_images": asked["extra_images"],
             "checkpoint_every_images": asked["checkpoint_every"],
             "keep": asked["keep"],

@@ -139,6 +139,12 @@ class Upkeep(Frozen):
         default=0, ge=0, description="pictures between previews; 0 chooses forty in all"
     )
     previews: int = Field(default=64, ge=0, description="portraits in a preview; 0 makes none")
+    ranked: int = Field(
+        default=0,
+        ge=0,
+        description="portraits among which the critic ranks those of a preview; 0 chooses 300, or "
+        "five times the preview",
+    )
     checkpoint_every_images: int = Field(
         default=0, ge=0, description="pictures between checkpoints; 0 chooses ten in all"
     )

@@ -12,7 +12,7 @@ import torch
 
 import helpers
 from purrtrait.assemble import build, pyramid
-from purrtrait.assemble.look import PROBES, Look, Validity
+from purrtrait.assemble.look import PREVIEW_SEED, PROBES, Look, Validity, among
 from purrtrait.assemble.place import Place, Request
 from purrtrait.assemble.restored import Denoiser
 from purrtrait.assemble.scoring import Refinements
@@ -20,7 +20,8 @@ from purrtrait.config import Recipe
 from purrtrait.datasets.pack import Pack
 from purrtrait.evaluation.ranking import ranked
 from purrtrait.images import sheet
-from purrtrait.images.resize import to_images, to_uint8
+from purrtrait.images.resize import area, to_images, to_uint8
+from purrtrait.sampling.latents import latents
 from purrtrait.training.run import Run
 from purrtrait.types import Batch, Critic, Draw, Generator, Images, Latents, Retoucher, Share
 
@@ -45,38 +46,88 @@ def test_portraits_of_the_same_latents_are_shown_each_time(kittens: Pack) -> Non
     assert set(one.sheets) == {"best", "worst"}
 
 
-def test_the_halves_are_those_of_the_critic(kittens: Pack) -> None:
+@pytest.mark.parametrize(("judged", "count", "ends"), [(0, 30, 5), (3, 6, 1), (14, 14, 2)])
+def test_best_and_worst_are_those_of_the_critic(
+    judged: int, count: int, ends: int, kittens: Pack
+) -> None:
+    """Of more portraits than are shown, each best first; those that are shown are the first."""
     seen = look(helpers.recipe("portrait"), kittens)
-    critic = seen.built.objective.players()["critic"]
-    assert isinstance(critic, Critic)
-    preview = seen.preview(6)()
-    assert seen.sampler is not None
-    from purrtrait.assemble.look import PREVIEW_SEED
-    from purrtrait.images import sheet
-    from purrtrait.images.resize import to_uint8
-    from purrtrait.sampling.latents import latents
-
-    z = latents(6, seen.sampler.latent_size, seen.sampler.prior, PREVIEW_SEED)
-    portraits = seen.sampler(z)
+    critic, sampler = seen.critic, seen.sampler
+    assert critic is not None and sampler is not None
+    preview = seen.preview(6, judged)()
+    portraits = sampler(latents(count, sampler.latent_size, sampler.prior, PREVIEW_SEED))
+    assert (preview.portraits == to_uint8(portraits[:6])).all()
     order = critic(portraits).detach().argsort(descending=True)
-    assert (preview.sheets["best"] == sheet.grid(to_uint8(portraits[order[:3]]))).all()
-    assert (preview.sheets["worst"] == sheet.grid(to_uint8(portraits[order[3:]]))).all()
+    sheets = {"best": order[:ends], "worst": order[-ends:]}
+    for name, rows in sheets.items():
+        assert (preview.sheets[name] == sheet.grid(to_uint8(portraits[rows]))).all(), name
+
+
+@pytest.mark.parametrize(
+    ("shown", "judged", "count"),
+    [(64, 0, 300), (60, 0, 300), (4, 0, 20), (400, 0, 400), (64, 1000, 1000), (64, 1, 64)],
+)
+def test_among_how_many_the_critic_ranks(shown: int, judged: int, count: int) -> None:
+    assert among(shown, judged) == count
+
+
+@pytest.mark.parametrize(("name", "drawn"), [("dcgan", 20), ("vae", 4)])
+def test_no_portrait_is_drawn_twice_or_for_nobody(name: str, drawn: int, kittens: Pack) -> None:
+    """Five times as many as are shown, where a critic ranks them; the panel draws its own."""
+    seen = look(helpers.recipe(name), kittens)
+    rows: list[int] = []
+    seen.average.register_forward_hook(lambda module, given, made: rows.append(len(made)))
+    seen.preview(4)()
+    first = list(rows)
+    rows.clear()
+    seen._panel()
+    assert sum(first) == drawn + sum(rows)
 
 
 def test_probes_have_a_rank_and_a_validator_its_word(kittens: Pack) -> None:
+    told: list[Images] = []
+
     def brightness(images: Images) -> float:
+        told.append(images)
         return float(images.mean())
 
     seen = look(helpers.recipe("dcgan"), kittens, validity=brightness)
-    scores = seen.preview(8)().scores
+    preview = seen.preview(8)()
+    scores = preview.scores
     assert set(scores) == {*PROBES, "validator/all", "validator/best", "validator/worst"}
     assert all(0 <= scores[name] <= 1 for name in PROBES)
-    mean = (scores["validator/best"] + scores["validator/worst"]) / 2
-    assert scores["validator/all"] == pytest.approx(mean, abs=1e-5)
+    everything, best, worst = told
+    assert [len(images) for images in told] == [40, 6, 6]
+    assert (to_uint8(everything[:8]) == preview.portraits).all()
+    for name, images in (("all", everything), ("best", best), ("worst", worst)):
+        assert scores[f"validator/{name}"] == pytest.approx(float(images.mean()))
+    assert (preview.sheets["best"] == sheet.grid(to_uint8(best))).all()
+    assert (preview.sheets["worst"] == sheet.grid(to_uint8(worst))).all()
     real = torch.from_numpy(kittens.images[kittens.rows("held-out")[:1]].copy())
     assert torch.allclose(
         seen.probes[0], real[0].permute(2, 0, 1) / 127.5 - 1, atol=1e-6
     )  # it is a picture that nobody trains on
+
+
+def test_probes_are_ranked_among_all_that_the_critic_judges(kittens: Pack) -> None:
+    seen = look(helpers.recipe("portrait"), kittens)
+    critic, sampler = seen.critic, seen.sampler
+    assert critic is not None and sampler is not None
+    portraits = sampler(latents(50, sampler.latent_size, sampler.prior, PREVIEW_SEED))
+    places = ranked(critic, portraits).rank(ranked(critic, seen.probes).verdicts)
+    scores = seen.preview(2, 50)().scores
+    assert [scores[name] for name in PROBES] == pytest.approx(places.tolist())
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_what_is_learnt_from_is_shown_at_the_stages_size(number: int, kittens: Pack) -> None:
+    """Neither mirrored nor varied, and no more than a hundred."""
+    seen = look(helpers.pyramid(), kittens, number)
+    for count, shown in ((4, 4), (130, 100)):
+        rows = np.arange(count)[::-1] % len(kittens.images)
+        pictures = to_images(kittens.images[rows[:shown]])
+        expected = sheet.grid(to_uint8(area(pictures, (8, 16)[number])))
+        assert (seen.learnt_from(rows) == expected).all()
 
 
 def test_refiners_show_what_they_add(kittens: Pack) -> None:

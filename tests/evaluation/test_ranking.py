@@ -39,7 +39,8 @@ def test_best_and_worst() -> None:
     found = ranked(Brightness(), levels(0.1, 0.5, -0.7, 0.9, 0.0))
     assert found.best(2).tolist() == [3, 1]
     assert found.worst(2).tolist() == [2, 4]
-    assert [rows.tolist() for rows in found.halves()] == [[3, 1], [0, 4, 2]]
+    assert [rows.tolist() for rows in found.ends(2)] == [[3, 1], [4, 2]]
+    assert [rows.tolist() for rows in found.ends(0)] == [[], []]
     assert found.best(99).tolist() == found.worst(99).flip(0).tolist() == [3, 1, 0, 4, 2]
 
 

@@ -13,10 +13,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import purrtrait
 from helpers import TINY
+from purrtrait.datasets.batches import Feed
 from purrtrait.datasets.pack import Pack
+from purrtrait.images import sheet
 from purrtrait.training.record import Recorder, Silent, line
 from purrtrait.training.run import Run
-from purrtrait.types import Progress
+from purrtrait.types import Draw, Progress
 
 
 @pytest.mark.parametrize("length", [2.5, math.inf, math.nan])
@@ -51,8 +53,35 @@ def test_tensorboard_is_told_what_the_run_is_told(kittens: Pack) -> None:
         assert (told.step, told.value) == (16, pytest.approx(value, rel=1e-6)), name
     losses = [told.value for told in events.Scalars(f"{stage}/critic/game")]
     assert losses == pytest.approx([one["scores"]["critic/game"] for one in (row, last)])
-    *_, shown = events.Images(f"{stage}/previews")
-    assert shown.step == 16
-    (kept,) = run.previews.glob(f"{stage}-*16.png")
-    with Image.open(BytesIO(shown.encoded_image_string)) as told, Image.open(kept) as written:
-        assert np.array_equal(np.asarray(told), np.asarray(written))
+    for title, step in (("previews", 16), ("best", 16), ("training", 0)):
+        *_, shown = events.Images(f"{stage}/{title}")
+        assert shown.step == step
+        folder = run.previews / title.removeprefix("previews")
+        (kept,) = folder.glob(f"{stage}-*{step:09d}.png")
+        with Image.open(BytesIO(shown.encoded_image_string)) as told, Image.open(kept) as written:
+            assert np.array_equal(np.asarray(told), np.asarray(written))
+
+
+def test_what_is_learnt_from_is_shown_once(kittens: Pack) -> None:
+    """The first pictures of the first round, when a stage begins; it is no preview of a film."""
+    upkeep = {"previews": 2, "score_samples": 0, "tensorboard": False}
+    outcome = purrtrait.train(
+        "dcgan",
+        kittens.path,
+        seed=5,
+        threads=1,
+        device="cpu",
+        budget=16,
+        settings=TINY,
+        upkeep=upkeep,
+    )
+    run = Run(outcome.run)
+    (kept,) = (run.previews / "training").iterdir()
+    assert kept.name == "base-000000000.png"
+    feed = Feed(kittens.images, kittens.rows("train"), 8, Draw(5, "base", 0))
+    rows = np.concatenate([feed.picked(seen) for seen in range(0, len(feed), 8)])
+    with Image.open(kept) as written:
+        assert np.array_equal(np.asarray(written), sheet.grid(kittens.images[rows]))
+    assert all(path.parent == run.previews for _, path in run.shown("base"))
+    purrtrait.resume(outcome.run, budget=24)
+    assert list(kept.parent.iterdir()) == [kept]

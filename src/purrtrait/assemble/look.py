@@ -15,17 +15,21 @@ from purrtrait.assemble import build
 from purrtrait.assemble.place import Place
 from purrtrait.assemble.scoring import Refinements, Scored, Scoring, Validation, Variety
 from purrtrait.datasets.pack import HELD_OUT, TRAIN
-from purrtrait.evaluation.ranking import ranked
+from purrtrait.evaluation.ranking import Ranking, ranked
 from purrtrait.images import sheet
 from purrtrait.images.probe import sanity
-from purrtrait.images.resize import to_images, to_uint8
+from purrtrait.images.resize import area, to_images, to_uint8
 from purrtrait.networks.blocks import whole
 from purrtrait.sampling.latents import latents
 from purrtrait.training.record import Preview
-from purrtrait.types import Batch, Critic, Draw, Generator, Images, Sampler
+from purrtrait.types import Batch, Critic, Draw, Generator, Images, Logits, Sampler
 
 DRAWN_AT_ONCE = 64
 PREVIEW_SEED = 0
+RANKED = 300  # portraits that the critic ranks, where no other number is asked for
+RANKED_FOR_SHOWN = 5  # or fewer: so many for each that is shown
+BEST_OF = 6  # one of so many is among the best, and one among the worst: 50 of 300
+LEARNT_FROM = 100  # training pictures on the sheet of a stage
 NO_PORTRAITS = np.empty((0, 1, 1, 1), np.uint8)
 PANEL = 12  # pictures in a panel
 VALIDATED = 256  # pictures held out, on which losses are found
@@ -61,6 +65,12 @@ class Look:
         return self.built.level.join(self.average, self.below)
 
     @property
+    def critic(self) -> Critic | None:
+        """The critic of what the stage draws; None where there is none."""
+        critic = self.built.objective.players().get("critic")
+        return critic if isinstance(critic, Critic) else None
+
+    @property
     def refines(self) -> bool:
         """Whether it draws details of pictures that have lost theirs."""
         return 0 < self.built.level.coarse < self.built.level.size
@@ -85,24 +95,44 @@ class Look:
             taken.append(Validation(self.built.objective, self._held_out(VALIDATED)))
         return lambda: {name: value for take in taken for name, value in take().items()}
 
-    def preview(self, count: int) -> Callable[[], Preview]:
-        """What is drawn of the same ``count`` latents each time, and what is made of it."""
-        sampler = self.sampler
+    def preview(self, shown: int, judged: int = 0) -> Callable[[], Preview]:
+        """What is drawn of the same latents each time, and what is made of it.
+
+        The first ``shown`` portraits are the preview; the critic ranks them among ``judged`` (0:
+        300, or five times those shown), for the sheets of the best and the worst.
+        """
+        sampler, critic = self.sampler, self.critic
         if sampler is None:
             return lambda: Preview(sheet.panel(self._panel()), NO_PORTRAITS, {}, {})
+        count = among(shown, judged) if critic else shown
         z = latents(count, sampler.latent_size, sampler.prior, PREVIEW_SEED)
         rows = z.to(self.place.device).split(DRAWN_AT_ONCE)
 
         def look() -> Preview:
-            portraits = torch.cat([sampler(some) for some in rows])
-            panel = self._panel()
-            sheets, scores = self._ranked(portraits)
-            sheets |= {"panels": sheet.panel(panel)} if panel else {}
-            pixels = to_uint8(portraits)
+            # As pixels, and judged a few at a time: 300 large portraits would fill the memory.
+            drawn, verdicts = list[np.ndarray](), list[Logits]()
+            for some in rows:
+                portraits = sampler(some)
+                drawn.append(to_uint8(portraits))
+                verdicts += [ranked(critic, portraits).verdicts] if critic else []
+            pixels, panel, scores = np.concatenate(drawn), self._panel(), dict[str, float]()
+            sheets = {"panels": sheet.panel(panel)} if panel else {}
+            if critic and count > 1:
+                ends, scores = self._ranked(critic, Ranking(torch.cat(verdicts)), pixels)
+                sheets |= ends
+            pixels = pixels[:shown]
             sheets |= self._cleaned(pixels)
             return Preview(sheet.grid(pixels), pixels, sheets, scores)
 
         return look
+
+    def learnt_from(self, rows: np.ndarray) -> np.ndarray:
+        """A sheet (h, w, C) of the first of these rows of the pack, at the size of the stage.
+
+        They are not mirrored or varied.
+        """
+        images = to_images(self.place.pack.images[rows[:LEARNT_FROM]])
+        return sheet.grid(to_uint8(area(images, self.built.level.size)))
 
     def _cleaned(self, portraits: np.ndarray) -> dict[str, np.ndarray]:
         """The portraits as each network of the denoiser leaves them, where it is for their size."""
@@ -112,19 +142,19 @@ class Look:
         cleaned = enumerate(denoiser.cleaned(portraits), 1)
         return {f"cleaned-{number}": sheet.grid(pixels) for number, pixels in cleaned}
 
-    def _ranked(self, portraits: Images) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-        """The better and the worse half as the critic judges, and where probes would stand."""
-        critic = self.built.objective.players().get("critic")
-        if not isinstance(critic, Critic) or len(portraits) < 2:
-            return {}, {}
-        found = ranked(critic, portraits)
-        best, worst = (portraits[rows.to(portraits.device)] for rows in found.halves())
+    def _ranked(
+        self, critic: Critic, found: Ranking, pixels: np.ndarray
+    ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+        """The best and the worst portraits as the critic judges, and where probes would stand."""
+        best, worst = found.ends(max(1, len(pixels) // BEST_OF))
+        sets = {"best": pixels[best.numpy()], "worst": pixels[worst.numpy()]}
         places = found.rank(ranked(critic, self.probes).verdicts).tolist()
         scores = dict(zip(PROBES, places, strict=True))
-        sets = {"all": portraits, "best": best, "worst": worst}
         if self.validity:
-            scores |= {f"validator/{name}": self.validity(some) for name, some in sets.items()}
-        return {name: sheet.grid(to_uint8(sets[name])) for name in ("best", "worst")}, scores
+            for name, some in {"all": pixels, **sets}.items():
+                images = to_images(some).to(self.place.device)
+                scores[f"validator/{name}"] = self.validity(images)
+        return {name: sheet.grid(some) for name, some in sets.items()}, scores
 
     @cached_property
     def probes(self) -> Images:
@@ -147,3 +177,8 @@ class Look:
         images = to_images(pack.images[rows[:count]]).to(device)
         draw = Draw(PREVIEW_SEED, "panel", 0, device=device)
         return self.built.level.cut(images, self.below, draw)
+
+
+def among(shown: int, judged: int = 0) -> int:
+    """Among how many portraits the critic ranks those that are shown."""
+    return max(shown, judged or min(RANKED, RANKED_FOR_SHOWN * shown))

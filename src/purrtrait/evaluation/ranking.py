@@ -27,13 +27,9 @@ class Ranking:
         """The rows (count,) of the portraits that are judged worst, worst first."""
         return self._order().flip(0)[:count]
 
-    def halves(self) -> tuple[Tensor, Tensor]:
-        """The rows of the better and of the worse half, each best first.
-
-        Of an odd number the one in the middle belongs to the worse.
-        """
-        order, middle = self._order(), len(self.verdicts) // 2
-        return order[:middle], order[middle:]
+    def ends(self, count: int) -> tuple[Tensor, Tensor]:
+        """The rows (count,) of the best and of the worst portraits, each best first."""
+        return self.best(count), self.worst(count).flip(0)
 
     def rank(self, probes: Logits) -> Tensor:
         """Where pictures with verdicts (P,) would stand: the share judged below each, (P,).

@@ -136,9 +136,10 @@ SCORES = {
     "average/validator/gradient": "moving average of validator/gradient",
     "probe/real": "where a real picture stands among portraits, as the critic ranks them, 0 to 1",
     "probe/sanity": "where noise with a pattern stands among portraits; 0, the worst, is right",
-    "validator/all": "what the validator of an earlier stage thinks of the previews; 1 is real",
-    "validator/best": "what it thinks of the half of them that the critic likes better",
-    "validator/worst": "what it thinks of the other half",
+    "validator/all": "what the validator of an earlier stage thinks of the portraits that the "
+    "critic ranks at a preview; 1 is real",
+    "validator/best": "what it thinks of the sixth of them that the critic likes best",
+    "validator/worst": "what it thinks of the sixth that the critic likes least",
     "speed/images_per_second": "real pictures a second since the line before (TensorBoard only)",
 }
 
@@ -259,19 +260,24 @@ class Recorder:
 
     def preview(self, now: Progress, seen: Preview, extra: int) -> None:
         """The main picture, the others in folders of their own, and the first portraits singly."""
-        name = f"{self.stage}-{now.images_seen:09d}"
-        pictures = {"previews": seen.grid, **seen.sheets}
-        places = {title: self.run.previews / title for title in seen.sheets}
-        for title, picture in pictures.items():
-            folder = places.get(title, self.run.previews)
-            folder.mkdir(exist_ok=True)
-            sheet.write_png(folder / f"{name}.png", picture)
-            tag = f"{self.stage}/{title}"
-            self.writer.add_image(tag, picture, now.images_seen, dataformats="HWC")
+        self.picture(now, "", seen.grid)
+        for title, picture in seen.sheets.items():
+            self.picture(now, title, picture)
+        folder, name = self.run.previews / SINGLE, self._name(now)
         for number, portrait in enumerate(seen.portraits[:extra]):
-            folder = self.run.previews / SINGLE
             folder.mkdir(exist_ok=True)
             sheet.write_png(folder / f"{number:03d}-{name}.png", portrait)
+
+    def picture(self, now: Progress, title: str, picture: np.ndarray) -> None:
+        """A picture (h, w, C) in the folder of its title; without one it is the preview itself."""
+        folder = self.run.previews / title
+        folder.mkdir(exist_ok=True)
+        sheet.write_png(folder / f"{self._name(now)}.png", picture)
+        tag = f"{self.stage}/{title or 'previews'}"
+        self.writer.add_image(tag, picture, now.images_seen, dataformats="HWC")
+
+    def _name(self, now: Progress) -> str:
+        return f"{self.stage}-{now.images_seen:09d}"
 
 
 def line(stage: str, now: Progress, speed: float) -> str:

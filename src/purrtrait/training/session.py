@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Any
 
+import numpy as np
 import torch
 
 from purrtrait import machine
@@ -92,7 +93,7 @@ class Session:
 
     ``facts`` and ``texts`` go into every checkpoint, as do the weights ``under`` this stage;
     ``look`` makes the preview and ``scoring`` gives the scores, both of the weights as they are;
-    neither disturbs anything.
+    neither disturbs anything. ``learnt_from`` makes a sheet of training pictures.
     """
 
     run: Run
@@ -104,6 +105,7 @@ class Session:
     texts: Mapping[str, str]
     under: Mapping[str, torch.Tensor]
     look: Callable[[], record.Preview]
+    learnt_from: Callable[[], np.ndarray]
     scoring: Callable[[], Mapping[str, float]]
     share: Share
     device: torch.device
@@ -125,7 +127,7 @@ class Session:
         """Step by step to the end of the budget, looking up after each; True if it came there."""
         guard = Guard(self.state.objective.won_at_zero)
         before = self.state.now
-        self.preview(recorder, before, due=before.images_seen == 0)
+        self.open(recorder, before)
         stopped, scored = False, dict[str, float]()
         for now in fit(self.state, self.budget):
             # The trend first: the guard raises where scores are no numbers.
@@ -142,6 +144,13 @@ class Session:
                 break
         cluster.wait()
         return not stopped
+
+    def open(self, recorder: record.Recorder, now: Progress) -> None:
+        """At the very beginning a first preview, and once what there is to learn from."""
+        due = now.images_seen == 0
+        self.preview(recorder, now, due)
+        if self.wanted(due):
+            recorder.picture(now, "training", self.learnt_from())
 
     def warn(self, recorder: record.Recorder, now: Progress, hints: Sequence[str]) -> None:
         """Say what goes wrong, and write it down."""
@@ -186,11 +195,15 @@ class Session:
 
     def preview(self, recorder: record.Recorder, now: Progress, due: bool) -> Mapping[str, float]:
         """Make the preview, if it is due and wanted; what was found on the way are its scores."""
-        if not (due and self.cadence.preview_every_images) or self.share.rank:
+        if not self.wanted(due):
             return NO_SCORES
         seen = self.look()
         recorder.preview(now, seen, self.cadence.extra_images)
         return seen.scores
+
+    def wanted(self, due: bool) -> bool:
+        """Whether this process makes a preview, where one is due."""
+        return due and self.cadence.preview_every_images > 0 and not self.share.rank
 
     def save_first(self) -> None:
         """Keep weights that came from elsewhere: a run that is killed early must not lose them."""
