@@ -225,6 +225,38 @@ def test_a_lazy_penalty_keeps_its_last_value_in_the_scores(kittens: Pack) -> Non
     assert len({paid[0], paid[3], paid[6]}) == 3
 
 
+MOVES = {"critic_moves": "2", "generator_moves": "3", "play": "fresh", "penalty": "none"}
+
+
+def test_every_move_has_pictures_of_its_own(kittens: Pack) -> None:
+    """Those at the clock for the critic, who moves it; for the generator those that come next."""
+    state = helpers.state(helpers.recipe("dcgan", {**MOVES, "critic_moves": "2"}), kittens)
+    batches, asked = state.batches, list[tuple[int, int]]()
+
+    def batch(now: Progress) -> Batch:
+        asked.append((now.position, now.images_seen))
+        return batches(now)
+
+    state.batches = batch
+    seen = [now.images_seen for now in itertools.islice(fit(state, 10**9), 2)]
+    assert seen == [16, 32]
+    assert asked == [*enumerate([0, 8, 16, 24, 32], 1), *enumerate([16, 24, 32, 40, 48], 6)]
+
+
+def test_every_move_of_a_refiner_sees_other_photos(kittens: Pack) -> None:
+    moves = {**MOVES, "game": "non-saturating", "chained": "0", "flip": "false"}
+    stage = {f"refine-32.{key}": text for key, text in moves.items()}
+    state = helpers.state(helpers.pyramid(stage), kittens, number=1)
+    shown: list[torch.Tensor] = []
+    state.objective.subject().register_forward_pre_hook(
+        lambda module, given: shown.append(given[1].detach().clone())
+    )
+    next(fit(state, 10**9))
+    photos = {picture.numpy().tobytes() for prompts in shown for picture in prompts}
+    assert len(shown) == 5
+    assert len(photos) == 5 * 8
+
+
 def test_wgan_counts_its_bursts(kittens: Pack) -> None:
     made = helpers.recipe(
         "wgan",

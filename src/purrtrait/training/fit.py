@@ -18,14 +18,21 @@ from purrtrait.types import Batch, Progress, Terms, Turn
 def fit(state: State, budget: int) -> Iterator[Progress]:
     """Train until ``budget`` real images were seen; whoever iterates logs, saves and stops.
 
-    The clock counts the images of the global batch, over all processes.
+    The clock counts the images of the global batch, over all processes. A turn that counts on it is
+    played with the pictures that come next; of several turns that do not, each is played with
+    pictures of its own, which are those that come next, those after them, and so on.
     """
     while state.now.images_seen < budget:
         before = state.now.images_seen
         scores = dict(state.now.scores)  # a lazy term keeps the value that it had when last due
+        ahead = 0  # pictures beyond the clock that were shown
         for turn in state.objective.turns(state.now):
             state.now = replace(state.now, position=state.now.position + turn.advance)
-            scores |= play(state, turn, state.batch())
+            ahead *= 1 - turn.ticks
+            batch = state.batch(ahead)
+            scores |= play(state, turn, batch)
+            shown = len(batch.images) * batch.draw.share.ranks
+            ahead += turn.advance * (1 - turn.ticks) * shown
         state.now = replace(state.now, steps=state.now.steps + 1, scores=scores)
         state.update_average(state.now.images_seen - before)
         yield state.now

@@ -77,10 +77,14 @@ class State:
         self.now = Progress(moves=dict.fromkeys(players, 0))
         self._held: tuple[int, Batch] | None = None
 
-    def batch(self) -> Batch:
-        """The batch at the clock's position; at the same position the very same one."""
+    def batch(self, ahead: int = 0) -> Batch:
+        """The batch at the clock's position; at the same position the very same one.
+
+        Its pictures are those that come ``ahead`` pictures after the next.
+        """
         if self._held is None or self._held[0] != self.now.position:
-            self._held = (self.now.position, self.batches(self.now))
+            place = replace(self.now, images_seen=self.now.images_seen + ahead)
+            self._held = (self.now.position, self.batches(place))
         return self._held[1]
 
     def tick(self, movers: tuple[str, ...], images: int) -> None:
