@@ -249,6 +249,19 @@ def test_counting_without_numbers_counts_what_training_does(
         assert next(planned)[1] == spent
 
 
+@pytest.mark.parametrize(("name", "seed"), [("cat-generator-g2", 0), ("cat-generator-g3", 7)])
+def test_chained_generators_are_counted_one_by_one(name: str, seed: int, kittens: Pack) -> None:
+    """Whose fakes the critic sees is followed move by move, as the training draws it."""
+    made = helpers.recipe(name, {"batch": "2", "base.critic_moves": "2"})
+    (number,) = [n for n, stage in enumerate(made.stages) if stage.name == "base"]
+    state = helpers.state(made, kittens, seed, number=number)
+    steps, spent = fit(state, 10**9), 0
+    planned = arithmetic.spending(made, number, build.Shape(16, 3), seed)
+    for _ in range(6):
+        spent += counted(lambda: next(steps))
+        assert next(planned)[1] == spent
+
+
 @pytest.mark.parametrize(("name", "settings"), COUNTED)
 def test_a_budget_of_arithmetic_is_used_to_within_a_step(
     name: str, settings: dict[str, str]

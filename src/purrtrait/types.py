@@ -172,7 +172,7 @@ class Turn:
     ``advance`` is 1 when the turn is played with the next batch and 0 when it stays with the batch
     of the turn before; ``ticks`` is 1 when its real images count on the clock. The loss is always
     computed; ``admit`` then decides from the scores whether the movers step. ``after`` runs at the
-    end (weight clipping).
+    end (weight clipping). ``lot`` numbers which of several things the loss does with a batch.
     """
 
     movers: tuple[str, ...]
@@ -181,6 +181,7 @@ class Turn:
     ticks: int = 0
     admit: Callable[[Mapping[str, float]], bool] = always
     after: Callable[[], None] = nothing
+    lot: Callable[[Draw], int] = lambda draw: 0
 
 
 class Generator(nn.Module, ABC):

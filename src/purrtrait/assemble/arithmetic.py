@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
@@ -20,7 +19,6 @@ from purrtrait.types import Batch, Draw, Objective, Progress, Turn
 
 TERA = 10**12
 GIGA = 10**9
-ARTISTS_IN_TURN = 2  # whose fakes a critic may see by turns
 
 Kind: TypeAlias = tuple[Any, ...]  # turns of one kind cost the same
 
@@ -50,48 +48,56 @@ def counted(work: Callable[[], object]) -> int:
     return int(counter.total)
 
 
-def spending(recipe: Recipe, number: int, shape: build.Shape) -> Iterator[tuple[int, int]]:
+def spending(
+    recipe: Recipe, number: int, shape: build.Shape, seed: int = 0
+) -> Iterator[tuple[int, int]]:
     """Images seen and FLOP spent after each step of a stage, without end.
 
     The schedule of moves is followed step by step, so bursts and lazy penalties are counted where
     they fall. A step is played, without numbers, only when one of its turns is of a kind that was
-    not met before. What a turn costs depends on who moves, on whether it takes a new batch, and on
-    where the mover's number stands between two penalties. (Of three chained generators whose fakes
-    are drawn by lot, one lot stands for all.)
+    not met before. What a turn costs depends on who moves, on whether it takes a new batch, on
+    where the mover's number stands between two penalties, and on whose fakes are judged, where that
+    is drawn by lot: a training with this ``seed`` draws the same.
     """
     stage, under = recipe.stages[number], pyramid.below(recipe, number, shape)
     built = build.stage(stage, shape, 0, NOWHERE)
     objective = built.objective
-    every = math.lcm(int(stage.objective.options.get("penalty_every", 1)), ARTISTS_IN_TURN)
+    every = int(stage.objective.options.get("penalty_every", 1))
     now = Progress(moves=dict.fromkeys(objective.players(), 0))
     images = torch.empty(stage.batch, shape.channels, shape.size, shape.size, device=NOWHERE)
 
+    def draw(position: int) -> Draw:
+        return Draw(seed, stage.name, position, device=NOWHERE)
+
     def batch(position: int) -> Batch:
-        draw = Draw(0, stage.name, position, device=NOWHERE)
-        return built.level.cut(images, under, draw)
+        return built.level.cut(images, under, draw(position))
 
     costs: dict[Kind, int] = {}
     spent = 0
     while True:
-        turns = objective.turns(now)
+        turns, begun = objective.turns(now), now.position
         kinds: list[Kind] = []
         for turn in turns:
             places = [now.moves[mover] % every for mover in turn.movers]
-            kinds.append((turn.movers, turn.advance, *places))
+            lot = turn.lot(draw(now.position + turn.advance))
+            kinds.append((turn.movers, turn.advance, lot, *places))
             now = _after(now, turn, stage.batch)
         if not costs.keys() >= set(kinds):
-            costs |= zip(kinds, _played(objective, turns, batch), strict=True)
+            costs |= zip(kinds, _played(objective, turns, batch, begun), strict=True)
         spent += sum(costs[kind] for kind in kinds)
         now = replace(now, steps=now.steps + 1)
         yield now.images_seen, spent
 
 
 def _played(
-    objective: Objective, turns: Sequence[Turn], batch: Callable[[int], Batch]
+    objective: Objective, turns: Sequence[Turn], batch: Callable[[int], Batch], position: int
 ) -> list[int]:
-    """The FLOP of each turn of a step: its batch, where it is a new one, loss and gradients."""
+    """The FLOP of each turn of a step: its batch, where it is a new one, loss and gradients.
+
+    ``position`` is that of the batch before.
+    """
     parameters = {name: list(p.parameters()) for name, p in objective.players().items()}
-    costs, position, held = [], 0, batch(0)
+    costs, held = [], batch(position)
     for turn in turns:
         with Counter() as counter:
             if turn.advance:

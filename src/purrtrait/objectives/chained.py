@@ -112,7 +112,10 @@ class Chained(Drawing):
         duel, numbers = self.duel.turns(now), critic_moves(self.duel, now)
         critics, own = duel[: len(numbers)], duel[len(numbers) :]
         moved = zip(critics, numbers, strict=True)
-        critic = [replace(turn, loss=partial(self.judged, move)) for turn, move in moved]
+        critic = [
+            replace(turn, loss=partial(self.judged, move), lot=partial(self._whose, move))
+            for turn, move in moved
+        ]
         retouched = [
             Turn((name,), partial(self.retouched, number))
             for number, name in enumerate(self.artists[1:])
