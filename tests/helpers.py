@@ -73,9 +73,17 @@ class Colours:
         return torch.cat([means, spreads], 1).flatten(1)
 
 
+PYRAMID = {
+    "base.pixels": "8",
+    "refine-32.coarse": "8",
+    "refine-32.pixels": "16",
+    "batch": "8",
+    "network.width": "8",
+    "latent": "6",
+}
+
+
 def pyramid(settings: Mapping[str, str] | None = None) -> Recipe:
     """A pyramid from 8 to 16 px, small enough for a test."""
-    sizes = {"base.pixels": "8", "refine-32.coarse": "8", "refine-32.pixels": "16"}
-    small = {"batch": "8", "network.width": "8", "latent": "6", "budget": "64"}
-    both = {**sizes, **small, **(settings or {})}
+    both = {**PYRAMID, "budget": "64", **(settings or {})}
     return options.override(options.find("lapgan"), both)[0]
