@@ -328,6 +328,23 @@ def test_a_validator_judges_every_training(
     }
 
 
+def test_a_validator_that_was_trained_on_meanwhile_does_not_judge_the_rest(
+    whole: tuple[Path, Board], kittens: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "validator_of", lambda path, device: DARK)
+    later = replace(DARK, fingerprint="fedcba")
+    monkeypatch.setattr(judging, "validator_of", lambda path, device: later)
+    shutil.copytree(whole[0] / "runs", tmp_path / "arena/runs")
+    before = (tmp_path / "arena/runs/portrait-1-01/scores.json").read_bytes()
+    kept = json.loads((whole[0] / "arena.json").read_text())
+    kept["asked"]["validator"] = DARK.fingerprint
+    (tmp_path / "arena/arena.json").write_text(json.dumps(kept))
+    arena = plan.enter(tmp_path / "arena", wanted(kittens, validator=tmp_path / "judge-01"))
+    with pytest.raises(ValueError, match=r"weights now \(fedcba\) than when the arena began \(abc"):
+        compete.compete(arena, purrtrait=Trainer())
+    assert (tmp_path / "arena/runs/portrait-1-01/scores.json").read_bytes() == before
+
+
 def test_a_folder_with_other_things_is_left_alone(kittens: Pack, tmp_path: Path) -> None:
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters/one.txt").write_text("dear cat")
@@ -621,6 +638,22 @@ def test_where_nothing_went_wrong_the_page_says_so() -> None:
     assert "Nothing was noticed in any training that has ended" in page
     assert "<video" not in page and 'id="copying"' not in page and 'href="runs' not in page
     assert "What went wrong" not in leaderboard_page.render(board_of(entry("good")))
+
+
+def test_what_failed_without_a_word_went_wrong() -> None:
+    lost = replace(entry("lost"), results=[Result(seed=2, failed="failed (exit code 137)")])
+    page = leaderboard_page.render(board_of(entry("good", 100), lost))
+    assert "Failed: lost seed 2." in page and "Nothing was noticed" not in page
+
+
+def test_a_score_that_only_newer_judgements_have_has_its_floor() -> None:
+    newer = entry("newer", 200)
+    told = newer.results[0].judgement
+    assert told is not None
+    more = replace(told, scores={**told.scores, "validity": Score(0.4, 0.1, 0.9)})
+    newer = replace(newer, results=[replace(newer.results[0], judgement=more)])
+    found = leaderboard_page.scores(board_of(entry("older", 100), newer))
+    assert [(s.name, s.floor) for s in found if s.name == "validity"] == [("validity", "0.9")]
 
 
 def test_links_lead_to_reports_that_are_there(

@@ -143,7 +143,7 @@ class Upkeep(Frozen):
         default=0,
         ge=0,
         description="portraits among which the critic ranks those of a preview; 0 chooses 300, or "
-        "five times the preview",
+        "fewer in short trainings",
     )
     checkpoint_every_images: int = Field(
         default=0, ge=0, description="pictures between checkpoints; 0 chooses ten in all"

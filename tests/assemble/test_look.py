@@ -63,14 +63,6 @@ def test_best_and_worst_are_those_of_the_critic(
         assert (preview.sheets[name] == sheet.grid(to_uint8(portraits[rows]))).all(), name
 
 
-@pytest.mark.parametrize(
-    ("shown", "judged", "count"),
-    [(64, 0, 300), (60, 0, 300), (4, 0, 20), (400, 0, 400), (64, 1000, 1000), (64, 1, 64)],
-)
-def test_among_how_many_the_critic_ranks(shown: int, judged: int, count: int) -> None:
-    assert among(shown, judged) == count
-
-
 @pytest.mark.parametrize(("name", "drawn"), [("dcgan", 20), ("vae", 4)])
 def test_no_portrait_is_drawn_twice_or_for_nobody(name: str, drawn: int, kittens: Pack) -> None:
     """Five times as many as are shown, where a critic ranks them; the panel draws its own."""
@@ -85,11 +77,11 @@ def test_no_portrait_is_drawn_twice_or_for_nobody(name: str, drawn: int, kittens
 
 
 def test_probes_have_a_rank_and_a_validator_its_word(kittens: Pack) -> None:
-    told: list[Images] = []
+    told: list[np.ndarray] = []
 
-    def brightness(images: Images) -> float:
-        told.append(images)
-        return float(images.mean())
+    def brightness(pixels: np.ndarray) -> float:
+        told.append(pixels)
+        return float(pixels.mean())
 
     seen = look(helpers.recipe("dcgan"), kittens, validity=brightness)
     preview = seen.preview(8)()
@@ -98,11 +90,11 @@ def test_probes_have_a_rank_and_a_validator_its_word(kittens: Pack) -> None:
     assert all(0 <= scores[name] <= 1 for name in PROBES)
     everything, best, worst = told
     assert [len(images) for images in told] == [40, 6, 6]
-    assert (to_uint8(everything[:8]) == preview.portraits).all()
-    for name, images in (("all", everything), ("best", best), ("worst", worst)):
-        assert scores[f"validator/{name}"] == pytest.approx(float(images.mean()))
-    assert (preview.sheets["best"] == sheet.grid(to_uint8(best))).all()
-    assert (preview.sheets["worst"] == sheet.grid(to_uint8(worst))).all()
+    assert (everything[:8] == preview.portraits).all()
+    for name, pixels in (("all", everything), ("best", best), ("worst", worst)):
+        assert scores[f"validator/{name}"] == float(pixels.mean())
+    assert (preview.sheets["best"] == sheet.grid(best)).all()
+    assert (preview.sheets["worst"] == sheet.grid(worst)).all()
     real = torch.from_numpy(kittens.images[kittens.rows("held-out")[:1]].copy())
     assert torch.allclose(
         seen.probes[0], real[0].permute(2, 0, 1) / 127.5 - 1, atol=1e-6
@@ -162,6 +154,31 @@ def test_losses_on_pictures_held_out_are_taken_and_change_nothing(name: str, kit
     assert seen.built.objective.training
     after = seen.built.objective.state_dict()
     assert all(torch.equal(before[key], after[key]) for key in before)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_in_small_packs_nothing_is_taken_but_how_varied_portraits_are(
+    number: int, kittens: Pack
+) -> None:
+    names = set(look(helpers.pyramid(), kittens, number).scoring(0, 16, 4, 2)())
+    assert names == {"score/diversity", "score/duplicates"}
+    assert look(helpers.recipe("validator"), kittens).scoring(0, 16, 4, 2)() == {}
+
+
+@pytest.mark.parametrize(
+    ("shown", "between", "count"),
+    [
+        (64, 2400, 300),
+        (60, 24_000, 300),
+        (400, 2400, 400),
+        (4, 2400, 20),
+        (64, 1600, 200),
+        (64, 100, 64),
+        (0, 0, 0),
+    ],
+)
+def test_ranking_costs_little_beside_training(shown: int, between: int, count: int) -> None:
+    assert among(shown, between) == count
 
 
 class Two(Generator):

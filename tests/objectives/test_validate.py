@@ -13,7 +13,7 @@ from purrtrait.datasets.pack import HELD_OUT, TRAIN, Pack
 from purrtrait.images.resize import to_images
 from purrtrait.images.spoil import TECHNIQUES, Technique, spoilt, warped
 from purrtrait.networks.validator import Validator
-from purrtrait.objectives.validate import Validate, score
+from purrtrait.objectives.validate import Validate, chances
 from purrtrait.training import optimisers
 from purrtrait.training.fit import fit
 from purrtrait.training.schedule import constant
@@ -21,6 +21,10 @@ from purrtrait.training.state import Pace, State
 from purrtrait.types import Batch, Critic, Draw, Images, Logits, Progress
 
 SIZE = 8
+
+
+def score(validator: Critic, images: Images) -> float:
+    return float(chances(validator, images).mean())
 
 
 class Brightness(Critic):

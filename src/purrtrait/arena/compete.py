@@ -152,6 +152,7 @@ def judged(arena: Arena, training: Training, report: Report) -> Result:
                 report,
                 arena.wanted.validator,
             )
+        _expect_same_validator(arena, judgement)
         judging.enter(judgement, run)
     elif not _reported(run):
         wrapping.wrap_report(run)
@@ -182,6 +183,17 @@ def _address(run: Run) -> str:
     """Where a run's report is, seen from the leaderboard's page; empty where there is none."""
     there = (run.path / wrapping.REPORT).is_file()
     return quote(f"{RUNS}/{run.path.name}/{wrapping.REPORT}") if there else ""
+
+
+def _expect_same_validator(arena: Arena, judgement: Judgement) -> None:
+    """ValueError where the validator has been trained on since the arena began."""
+    found, expected = judgement.origin.get("validator"), arena.asked["validator"]
+    if found != expected:
+        raise ValueError(
+            f"{arena.wanted.validator} has other weights now ({str(found)[:12]}) than when the "
+            f"arena began ({str(expected)[:12]}), so that its word is another one. Name the "
+            "checkpoint of then with --validator"
+        )
 
 
 def _reported(run: Run) -> bool:

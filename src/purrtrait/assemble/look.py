@@ -28,6 +28,7 @@ DRAWN_AT_ONCE = 64
 PREVIEW_SEED = 0
 RANKED = 300  # portraits that the critic ranks, where no other number is asked for
 RANKED_FOR_SHOWN = 5  # or fewer: so many for each that is shown
+LEARNT_FOR_RANKED = 8  # and one for so many pictures of training
 BEST_OF = 6  # one of so many is among the best, and one among the worst: 50 of 300
 LEARNT_FROM = 100  # training pictures on the sheet of a stage
 NO_PORTRAITS = np.empty((0, 1, 1, 1), np.uint8)
@@ -35,7 +36,7 @@ PANEL = 12  # pictures in a panel
 VALIDATED = 256  # pictures held out, on which losses are found
 PROBES = ("probe/real", "probe/sanity")
 
-Validity: TypeAlias = Callable[[Images], float]
+Validity: TypeAlias = Callable[[np.ndarray], float]
 
 
 @dataclass(frozen=True)
@@ -80,18 +81,19 @@ class Look:
     ) -> Callable[[], Mapping[str, float]]:
         """Scores of the weights as they are.
 
-        Of ``full`` portraits all scores are taken; where there are none, of ``few`` that of their
-        variety. A refiner's are of ``tries`` refinements of each of ``truths`` pictures.
+        Of ``full`` portraits all scores are taken; of ``few``, where the pack holds out too few
+        pictures, that of their variety and nothing else. A refiner's are of ``tries`` refinements
+        of each of ``truths`` pictures.
         """
         taken: list[Callable[[], Mapping[str, float]]] = []
         if self.sampler:
             pack, device = self.place.pack, self.place.device
             scored = Scored(pack, self.built.level, self.sampler, full or few, device)
             taken.append(Scoring(scored, self.built.objective) if full else Variety(scored))
-        if self.refines:
+        if self.refines and not few:
             assert isinstance(self.average, Generator), "what refines is a generator"
             taken.append(Refinements(self.average, self._held_out(truths), tries))
-        if self.built.objective.validated:
+        if self.built.objective.validated and not few:
             taken.append(Validation(self.built.objective, self._held_out(VALIDATED)))
         return lambda: {name: value for take in taken for name, value in take().items()}
 
@@ -99,12 +101,12 @@ class Look:
         """What is drawn of the same latents each time, and what is made of it.
 
         The first ``shown`` portraits are the preview; the critic ranks them among ``judged`` (0:
-        300, or five times those shown), for the sheets of the best and the worst.
+        as many as usual), for the sheets of the best and the worst.
         """
         sampler, critic = self.sampler, self.critic
         if sampler is None:
             return lambda: Preview(sheet.panel(self._panel()), NO_PORTRAITS, {}, {})
-        count = among(shown, judged) if critic else shown
+        count = max(shown, judged or among(shown)) if critic else shown
         z = latents(count, sampler.latent_size, sampler.prior, PREVIEW_SEED)
         rows = z.to(self.place.device).split(DRAWN_AT_ONCE)
 
@@ -152,8 +154,7 @@ class Look:
         scores = dict(zip(PROBES, places, strict=True))
         if self.validity:
             for name, some in {"all": pixels, **sets}.items():
-                images = to_images(some).to(self.place.device)
-                scores[f"validator/{name}"] = self.validity(images)
+                scores[f"validator/{name}"] = self.validity(some)
         return {name: sheet.grid(some) for name, some in sets.items()}, scores
 
     @cached_property
@@ -179,6 +180,10 @@ class Look:
         return self.built.level.cut(images, self.below, draw)
 
 
-def among(shown: int, judged: int = 0) -> int:
-    """Among how many portraits the critic ranks those that are shown."""
-    return max(shown, judged or min(RANKED, RANKED_FOR_SHOWN * shown))
+def among(shown: int, between: int = RANKED * LEARNT_FOR_RANKED) -> int:
+    """Among how many portraits the critic usually ranks those that are shown.
+
+    Where few pictures are learnt from ``between`` two previews, ranking shall cost no more than a
+    few hundredths of learning.
+    """
+    return max(shown, min(RANKED, RANKED_FOR_SHOWN * shown, between // LEARNT_FOR_RANKED))

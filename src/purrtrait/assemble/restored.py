@@ -20,16 +20,12 @@ from purrtrait.training import checkpoint
 from purrtrait.training import run as runs
 from purrtrait.training.checkpoint import Checkpoint
 from purrtrait.training.state import load
-from purrtrait.types import Critic, Retoucher
+from purrtrait.types import Critic, Objective, Retoucher
 
 
 def players(found: Checkpoint, device: torch.device) -> dict[str, nn.Module]:
     """The players of a checkpoint as they were then, in evaluation mode."""
-    said = bundle.describe(found.path)
-    recipe = config.loads(str(found.facts["recipe"]))
-    stage = next(stage for stage in recipe.stages if stage.name == found.stage)
-    shape = build.Shape(int(said["size"]), int(said["channels"]))
-    objective = build.stage(stage, shape, 0, device).objective.eval().requires_grad_(False)
+    objective, _ = _built(found, device)
     weights = found.training()
     for name, player in objective.players().items():
         load(player, checkpoint.under(weights, f"player/{name}/"))
@@ -38,16 +34,27 @@ def players(found: Checkpoint, device: torch.device) -> dict[str, nn.Module]:
 
 def validator(found: Checkpoint, device: torch.device) -> Validator | None:
     """The validator of a checkpoint, with its averaged weights; None if its stage has none."""
-    recipe, said = config.loads(str(found.facts["recipe"])), bundle.describe(found.path)
-    stage = next(stage for stage in recipe.stages if stage.name == found.stage)
-    if "validator" not in stage.players:
+    objective, shape = _built(found, device)
+    network = objective.players().get("validator")
+    if not isinstance(network, Critic):
         return None
-    size, channels = int(said["size"]), int(said["channels"])
-    made = build.stage(stage, build.Shape(size, channels), 0, device).objective
-    network = made.eval().requires_grad_(False).players()["validator"]
-    assert isinstance(network, Critic), "a validator judges"
     load(network, checkpoint.under(found.average(), f"{found.stage}/"))
-    return Validator(network, size, channels, found.weights)
+    return Validator(network, shape.size, shape.channels, found.weights)
+
+
+def _built(found: Checkpoint, device: torch.device) -> tuple[Objective, build.Shape]:
+    """The objective of a checkpoint's stage, in evaluation mode, without its weights."""
+    said = bundle.describe(found.path)
+    recipe = config.loads(str(found.facts["recipe"]))
+    stage = next(stage for stage in recipe.stages if stage.name == found.stage)
+    try:
+        shape = build.Shape(int(said["size"]), int(said["channels"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{found.path / bundle.DESCRIPTION} does not say size and channels ({error!r}): it is "
+            "damaged. Use another checkpoint"
+        ) from None
+    return build.stage(stage, shape, 0, device).objective.eval().requires_grad_(False), shape
 
 
 def validator_of(path: Path, device: torch.device) -> Validator:

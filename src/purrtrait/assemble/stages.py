@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import torch
 
 from purrtrait import config, machine
 from purrtrait.assemble import build, pyramid, restored
-from purrtrait.assemble.look import Look
+from purrtrait.assemble.look import Look, Validity, among
 from purrtrait.assemble.place import Place
 from purrtrait.assemble.scoring import EXTRACTOR, FEWEST, comparable, varied
 from purrtrait.config import Stage, Upkeep
@@ -25,7 +25,7 @@ from purrtrait.training.session import Cadence, Session
 from purrtrait.training.spent import Spent
 from purrtrait.training.state import State
 from purrtrait.training.trend import Trend
-from purrtrait.types import Batch, Draw, Images, Progress
+from purrtrait.types import Batch, Draw, Progress
 from purrtrait.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -67,16 +67,19 @@ def session(
     look = Look(place, built, state.average, below, _validity(place, number, found))
     upkeep = Upkeep.model_validate(place.request.upkeep)
     (full, few), known = _scored(place, upkeep), last.facts if last else {}
+    often = cadence(upkeep, stage, full or few, look.refines and not few)
     return Session(
         place.run,
         stage.name,
         state,
         stage.budget,
-        cadence(upkeep, stage, full or few, look.refines),
+        often,
         _facts(place, number) | {"stands_on": ground.stands_on},
         {bundle.DESCRIPTION: json.dumps(_description(place, look, ground.described), indent=1)},
         ground.weights,
-        look.preview(upkeep.previews, upkeep.ranked),
+        look.preview(
+            upkeep.previews, upkeep.ranked or among(upkeep.previews, often.preview_every_images)
+        ),
         lambda: look.learnt_from(feed.order(0)),
         look.scoring(full, few, upkeep.truths, upkeep.tries),
         place.share,
@@ -134,9 +137,7 @@ def _take(
         state.start_from({f"player/{player}/{k}": v for k, v in weights.items()}, (player,))
 
 
-def _validity(
-    place: Place, number: int, found: Mapping[str, Checkpoint]
-) -> Callable[[Images], float] | None:
+def _validity(place: Place, number: int, found: Mapping[str, Checkpoint]) -> Validity | None:
     """The score of portraits by the validator of an earlier stage; None where there is none."""
     earlier = (stage.name for stage in place.recipe.stages[:number] if stage.name in found)
     judges = (restored.validator(found[name], place.device) for name in earlier)

@@ -22,9 +22,10 @@ class Score:
     """A number and what it takes to read it.
 
     ``error`` is the standard error that comes from having drawn only so many samples (of `leaning`,
-    from having held out pictures by lot); ``floor`` the same score of real training pictures in the
-    place of samples, as many of them; ``ceilings`` that of pictures which are plainly bad, by what
-    they are. ``total`` is of how many it counts, if it is a count that cannot be higher.
+    from having held out pictures by lot); ``floor`` the same score of as many real pictures in the
+    place of samples, which are training pictures, or held-out ones where a score knows those;
+    ``ceilings`` that of pictures which are plainly bad, by what they are. ``total`` is of how many
+    it counts, if it is a count that cannot be higher.
     """
 
     value: float

@@ -154,8 +154,8 @@ def percent(board: Board, value: float) -> float:
 
 def scores(board: Board) -> list[Score]:
     """Every score of every recipe, beside its floor."""
-    first = board.judgements[:1]
-    floors = {n: s.floor for judged in first for n, s in judged.scores.items()}
+    # The best recipe's last: older judgements may lack a score that it has, or the other way round.
+    floors = {n: s.floor for judged in board.judgements[::-1] for n, s in judged.scores.items()}
     totals = {n: s.total for judged in board.judgements for n, s in judged.scores.items()}
     return [
         Score(

@@ -15,7 +15,7 @@ from purrtrait.evaluation.judgement import Score, beside
 from purrtrait.evaluation.reference import Bounds, Reference, Report, blurred, heard, kept, noise
 from purrtrait.images.resize import area, to_images
 from purrtrait.objectives import validate
-from purrtrait.types import Critic, Images
+from purrtrait.types import Critic
 
 NAME = "validity"
 
@@ -32,9 +32,9 @@ class Validator:
     channels: int
     fingerprint: str
 
-    def score(self, images: Images) -> float:
-        """How real it finds portraits (B, C, H, W), on its device: their mean probability."""
-        return validate.score(self.network, area(images, self.size))
+    def score(self, pixels: np.ndarray) -> float:
+        """How real it finds pictures (N, H, W, C) uint8: their mean probability."""
+        return float(self.chances(pixels).mean())
 
     def chances(self, pixels: np.ndarray, report: features.Report = features.unheard) -> Tensor:
         """The probability (N,) that each of pictures (N, H, W, C) uint8 is real, on the CPU."""

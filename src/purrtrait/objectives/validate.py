@@ -87,11 +87,6 @@ def chances(validator: Critic, images: Images) -> Tensor:
         return torch.cat([torch.sigmoid(validator(some)) for some in images.split(BLOCK)])
 
 
-def score(validator: Critic, images: Images) -> float:
-    """How real the validator finds pictures, on average, 0 to 1."""
-    return float(chances(validator, images).mean())
-
-
 def _confusion(verdicts: Tensor) -> dict[str, Tensor]:
     """How often the validator is right, of reals (the first half), of spoilt ones and of all."""
     reals, fakes = verdicts.chunk(2)
