@@ -84,7 +84,9 @@ def main() -> None:
 @click.option("--preview-every", default=0, help="Pictures between previews; 0: forty in all.")
 @click.option("--previews", default=64, help="Portraits in a preview; 0: none.")
 @click.option(
-    "--ranked", default=0, help="Portraits that the critic ranks; 0: at most 300, as many as pay."
+    "--ranked",
+    default=0,
+    help="Portraits that the critic ranks; 0: 300, in short trainings fewer.",
 )
 @click.option(
     "--denoise", metavar="RUN", help="Previews show portraits cleaned by its denoiser too."

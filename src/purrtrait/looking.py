@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from purrtrait import config, judging, machine, wrapping
+from purrtrait import judging, machine, wrapping
 from purrtrait.assemble import build
+from purrtrait.assemble.restored import stage_of
 from purrtrait.datasets.pack import HELD_OUT, TRAIN, Pack
 from purrtrait.evaluation.activity import Sheets, activities
 from purrtrait.images import sheet
@@ -42,9 +43,7 @@ def into(path: Path, against: Path | None = None, seed: int = 0, device: str = "
     """
     found = checkpoint.read(wrapping.checkpoint_folder(path))
     pack, where = judging.open_pack(path, against), machine.device(device)
-    recipe = config.loads(str(found.facts["recipe"]))
-    stage = next(stage for stage in recipe.stages if stage.name == found.stage)
-    built = build.stage(stage, build.Shape(pack.size, pack.channels), 0, where)
+    built = build.stage(stage_of(found), build.Shape(pack.size, pack.channels), 0, where)
     if not built.objective.artists:
         raise ValueError(
             f"the stage '{found.stage}' of {path} draws no portraits; name a checkpoint of one "

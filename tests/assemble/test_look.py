@@ -38,7 +38,7 @@ def look(recipe: Recipe, pack: Pack, number: int = 0, validity: Validity | None 
 
 
 def test_portraits_of_the_same_latents_are_shown_each_time(kittens: Pack) -> None:
-    see = look(helpers.recipe("dcgan"), kittens).preview(6)
+    see = look(helpers.recipe("dcgan"), kittens).preview(6, 30)
     one, other = see(), see()
     assert one.portraits.shape == (6, 16, 16, 3)
     assert (one.portraits == other.portraits).all()
@@ -46,7 +46,7 @@ def test_portraits_of_the_same_latents_are_shown_each_time(kittens: Pack) -> Non
     assert set(one.sheets) == {"best", "worst"}
 
 
-@pytest.mark.parametrize(("judged", "count", "ends"), [(0, 30, 5), (3, 6, 1), (14, 14, 2)])
+@pytest.mark.parametrize(("judged", "count", "ends"), [(30, 30, 5), (3, 6, 1), (14, 14, 2)])
 def test_best_and_worst_are_those_of_the_critic(
     judged: int, count: int, ends: int, kittens: Pack
 ) -> None:
@@ -69,7 +69,7 @@ def test_no_portrait_is_drawn_twice_or_for_nobody(name: str, drawn: int, kittens
     seen = look(helpers.recipe(name), kittens)
     rows: list[int] = []
     seen.average.register_forward_hook(lambda module, given, made: rows.append(len(made)))
-    seen.preview(4)()
+    seen.preview(4, 20)()
     first = list(rows)
     rows.clear()
     seen._panel()
@@ -84,7 +84,7 @@ def test_probes_have_a_rank_and_a_validator_its_word(kittens: Pack) -> None:
         return float(pixels.mean())
 
     seen = look(helpers.recipe("dcgan"), kittens, validity=brightness)
-    preview = seen.preview(8)()
+    preview = seen.preview(8, 40)()
     scores = preview.scores
     assert set(scores) == {*PROBES, "validator/all", "validator/best", "validator/worst"}
     assert all(0 <= scores[name] <= 1 for name in PROBES)
@@ -125,7 +125,7 @@ def test_what_is_learnt_from_is_shown_at_the_stages_size(number: int, kittens: P
 def test_refiners_show_what_they_add(kittens: Pack) -> None:
     seen = look(helpers.pyramid(), kittens, 1)
     assert seen.refines
-    preview = seen.preview(4)()
+    preview = seen.preview(4, 20)()
     assert set(preview.sheets) == {"best", "worst", "panels"}
     assert preview.portraits.shape == (4, 16, 16, 3)
     assert not look(helpers.pyramid(), kittens, 0).refines
@@ -134,7 +134,7 @@ def test_refiners_show_what_they_add(kittens: Pack) -> None:
 @pytest.mark.parametrize("name", ["denoiser", "autoencoder-refiner", "cat-generator"])
 def test_what_is_no_generator_shows_a_panel(name: str, kittens: Pack) -> None:
     seen = look(helpers.recipe(name), kittens)
-    preview = seen.preview(4)()
+    preview = seen.preview(4, 20)()
     assert np.ptp(preview.grid) > 0
     if not seen.draws:
         assert seen.sampler is None
@@ -218,11 +218,11 @@ def test_previews_are_shown_cleaned_too(kittens: Pack) -> None:
     networks = [player for player in cleaner.players().values() if isinstance(player, Retoucher)]
     seen = look(helpers.recipe("dcgan"), kittens)
     place = replace(seen.place, denoiser=Denoiser(16, networks))
-    preview = replace(seen, place=place).preview(4)()
+    preview = replace(seen, place=place).preview(4, 20)()
     assert set(preview.sheets) == {"best", "worst", "cleaned-1", "cleaned-2"}
     images = to_images(preview.portraits)
     for number, network in enumerate(networks, 1):
         images = network(images)
         assert (preview.sheets[f"cleaned-{number}"] == sheet.grid(to_uint8(images))).all()
     other = replace(seen.place, denoiser=Denoiser(8, networks))
-    assert set(replace(seen, place=other).preview(4)().sheets) == {"best", "worst"}
+    assert set(replace(seen, place=other).preview(4, 20)().sheets) == {"best", "worst"}

@@ -97,16 +97,16 @@ class Look:
             taken.append(Validation(self.built.objective, self._held_out(VALIDATED)))
         return lambda: {name: value for take in taken for name, value in take().items()}
 
-    def preview(self, shown: int, judged: int = 0) -> Callable[[], Preview]:
+    def preview(self, shown: int, judged: int) -> Callable[[], Preview]:
         """What is drawn of the same latents each time, and what is made of it.
 
-        The first ``shown`` portraits are the preview; the critic ranks them among ``judged`` (0:
-        as many as usual), for the sheets of the best and the worst.
+        The first ``shown`` portraits are the preview; the critic ranks them among ``judged``, which
+        are no fewer, for the sheets of the best and the worst.
         """
         sampler, critic = self.sampler, self.critic
         if sampler is None:
             return lambda: Preview(sheet.panel(self._panel()), NO_PORTRAITS, {}, {})
-        count = max(shown, judged or among(shown)) if critic else shown
+        count = max(shown, judged) if critic else shown
         z = latents(count, sampler.latent_size, sampler.prior, PREVIEW_SEED)
         rows = z.to(self.place.device).split(DRAWN_AT_ONCE)
 
@@ -180,7 +180,7 @@ class Look:
         return self.built.level.cut(images, self.below, draw)
 
 
-def among(shown: int, between: int = RANKED * LEARNT_FOR_RANKED) -> int:
+def among(shown: int, between: int) -> int:
     """Among how many portraits the critic usually ranks those that are shown.
 
     Where few pictures are learnt from ``between`` two previews, ranking shall cost no more than a

@@ -12,7 +12,7 @@ from torch import nn
 
 from purrtrait import config
 from purrtrait.assemble import build, pyramid
-from purrtrait.config import Recipe
+from purrtrait.config import Recipe, Stage
 from purrtrait.evaluation.validity import Validator
 from purrtrait.images.resize import to_images, to_uint8
 from purrtrait.sampling import bundle
@@ -34,19 +34,24 @@ def players(found: Checkpoint, device: torch.device) -> dict[str, nn.Module]:
 
 def validator(found: Checkpoint, device: torch.device) -> Validator | None:
     """The validator of a checkpoint, with its averaged weights; None if its stage has none."""
-    objective, shape = _built(found, device)
-    network = objective.players().get("validator")
-    if not isinstance(network, Critic):
+    if "validator" not in stage_of(found).players:
         return None
+    objective, shape = _built(found, device)
+    network = objective.players()["validator"]
+    assert isinstance(network, Critic), "a validator judges"
     load(network, checkpoint.under(found.average(), f"{found.stage}/"))
     return Validator(network, shape.size, shape.channels, found.weights)
+
+
+def stage_of(found: Checkpoint) -> Stage:
+    """The stage of a checkpoint, as its recipe has it."""
+    recipe = config.loads(str(found.facts["recipe"]))
+    return next(stage for stage in recipe.stages if stage.name == found.stage)
 
 
 def _built(found: Checkpoint, device: torch.device) -> tuple[Objective, build.Shape]:
     """The objective of a checkpoint's stage, in evaluation mode, without its weights."""
     said = bundle.describe(found.path)
-    recipe = config.loads(str(found.facts["recipe"]))
-    stage = next(stage for stage in recipe.stages if stage.name == found.stage)
     try:
         shape = build.Shape(int(said["size"]), int(said["channels"]))
     except (KeyError, TypeError, ValueError) as error:
@@ -54,7 +59,8 @@ def _built(found: Checkpoint, device: torch.device) -> tuple[Objective, build.Sh
             f"{found.path / bundle.DESCRIPTION} does not say size and channels ({error!r}): it is "
             "damaged. Use another checkpoint"
         ) from None
-    return build.stage(stage, shape, 0, device).objective.eval().requires_grad_(False), shape
+    objective = build.stage(stage_of(found), shape, 0, device).objective
+    return objective.eval().requires_grad_(False), shape
 
 
 def validator_of(path: Path, device: torch.device) -> Validator:
