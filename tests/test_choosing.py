@@ -16,6 +16,9 @@ from purrtrait import choosing
 from purrtrait.choosing import Asked, Drawn, Pyramid
 from purrtrait.datasets.pack import TRAIN, Pack
 from purrtrait.images.resize import area, to_images, to_uint8
+from purrtrait.networks import fourier
+from purrtrait.networks.fourier import FourierConvolution
+from purrtrait.sampling.levels import Refined
 from purrtrait.types import Critic, Images, Logits
 
 CPU = torch.device("cpu")
@@ -89,6 +92,21 @@ def test_with_one_candidate_it_is_what_the_sampler_draws(
     found = upwards(pyramid, made, replace(ASKED, k=1), rows)
     whole = purrtrait.load(folder).sample(40, seed=7)[rows]
     assert np.abs(to_uint8(found).astype(int) - whole).max() <= 1
+
+
+def test_what_refines_takes_less_arithmetic_and_draws_the_same(
+    folder: Path, pyramid: Pyramid, made: Drawn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fourier, "LEAST_SIDE", 3)
+    monkeypatch.setattr(fourier, "LEAST_MAPS", 1)
+    quick = choosing.opened(folder, CPU)
+    for sampler, critic in zip(quick.samplers[1:], quick.critics[1:], strict=True):
+        assert isinstance(sampler, Refined) and critic
+        for network in (sampler.drawer, critic):
+            assert any(isinstance(layer, FourierConvolution) for layer in network.modules())
+    rows = made.sets["best"]
+    found, expected = (upwards(one, made, ASKED, rows) for one in (quick, pyramid))
+    assert torch.allclose(found, expected, atol=1e-5)
 
 
 def test_more_candidates_please_the_critic_more(pyramid: Pyramid, made: Drawn) -> None:

@@ -16,6 +16,7 @@ from purrtrait.evaluation.ranking import Ranking, ranked
 from purrtrait.evaluation.reference import Report, silent
 from purrtrait.images.resize import area, to_images
 from purrtrait.model import DRAWN_AT_ONCE
+from purrtrait.networks.fourier import hasten
 from purrtrait.sampling import bundle
 from purrtrait.sampling.choose import best_of, candidates, indifferent
 from purrtrait.sampling.latents import latents
@@ -91,7 +92,20 @@ def opened(
             f"stage '{names[0]}' of {folder} was trained without a critic, so that nobody judges "
             "what it draws; draw without (--no-judge)"
         )
-    return Pyramid(samplers, names, judges, device)
+    return hastened(Pyramid(samplers, names, judges, device))
+
+
+def hastened(pyramid: Pyramid) -> Pyramid:
+    """The same, in place: refiners and their critics with less arithmetic, where that is known.
+
+    They see many pictures, so that it pays to prepare them.
+    """
+    for sampler, judge in zip(pyramid.samplers, pyramid.critics, strict=True):
+        if isinstance(sampler, Refined):
+            hasten(sampler.drawer)
+            if judge is not None:
+                hasten(judge)
+    return pyramid
 
 
 def drawn(pyramid: Pyramid, asked: Asked, number: int, report: Report = silent) -> Drawn:
