@@ -609,7 +609,10 @@ def test_the_page_shows_films_neighbours_and_what_went_wrong(
             result(1, value),
             film=film,
             neighbours=tmp_path / "near.png",
-            incidents=[{"images_seen": 12_800, "words": f"{name} <b>froze</b>"}] * 25,
+            incidents=[
+                {"stage": "refine-22", "images_seen": 12_800, "words": f"{name} <b>froze</b>"}
+            ]
+            * 25,
             report=f"runs/{name}-1-01/report.html",
         )
         assert first.judgement is not None
@@ -623,6 +626,7 @@ def test_the_page_shows_films_neighbours_and_what_went_wrong(
     assert ">seed 1</a>: poor learnt.</li>" in page
     assert page.count("good &lt;b&gt;froze") == leaderboard_page.MOST_INCIDENTS
     assert "<b>froze" not in page and page.count('class="number">12,800') == 60
+    assert page.count("<td>refine-22</td>") == 60
     linked = set(re.findall(r'href="(runs/[^"]*)"', page))
     assert linked == {f"runs/{e.name}-{seed}-01/report.html" for e in entries for seed in (1, 2)}
     assert '<a href="runs/poor-2-01/report.html">seed 2 failed (exit code 1)</a>' in page

@@ -231,9 +231,10 @@ def test_scores_that_are_taken_rarely_have_no_gaps() -> None:
 
 
 def test_incidents_are_listed_and_safe() -> None:
-    incident = {"stage": "base", "images_seen": 12_800, "words": "it went <b>wrong</b>"}
+    incident = {"stage": "refine-22", "images_seen": 12_800, "words": "it went <b>wrong</b>"}
     page = Page(report.render(contents(rows(2), incidents=[incident])))
     assert "What went wrong" in page.text and "12,800" in page.text
+    assert "refine-22" in page.text
     assert "it went <b>wrong</b>" in page.text
 
 

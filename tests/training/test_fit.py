@@ -19,7 +19,7 @@ from purrtrait.training.guard import Guard
 from purrtrait.training.schedule import constant
 from purrtrait.training.state import RAMP, Pace, State
 from purrtrait.training.trend import Trend
-from purrtrait.types import Batch, Draw, Images, Objective, Progress, Terms, Turn
+from purrtrait.types import Batch, Draw, Images, Objective, Progress, Share, Terms, Turn
 
 RECIPES = ["dcgan", "lsgan", "wgan-gp"]
 
@@ -241,6 +241,28 @@ def test_every_move_has_pictures_of_its_own(kittens: Pack) -> None:
     seen = [now.images_seen for now in itertools.islice(fit(state, 10**9), 2)]
     assert seen == [16, 32]
     assert asked == [*enumerate([0, 8, 16, 24, 32], 1), *enumerate([16, 24, 32, 40, 48], 6)]
+
+
+def test_two_processes_share_the_pictures_of_every_move(kittens: Pack) -> None:
+    def shown(share: Share) -> list[list[bytes]]:
+        state = helpers.state(helpers.recipe("dcgan", MOVES), kittens, share=share)
+        batches, pictures = state.batches, list[list[bytes]]()
+
+        def batch(now: Progress) -> Batch:
+            found = batches(now)
+            pictures.append([picture.numpy().tobytes() for picture in found.images])
+            return found
+
+        state.batches = batch
+        for _ in itertools.islice(fit(state, 10**9), 2):
+            pass
+        return pictures
+
+    alone, first, second = (shown(Share(*one)) for one in ((0, 1), (0, 2), (1, 2)))
+    assert len(alone) == 2 * 5
+    for every, left, right in zip(alone, first, second, strict=True):
+        assert len(left) == len(right) == 4
+        assert sorted(left + right) == sorted(every)
 
 
 def test_every_move_of_a_refiner_sees_other_photos(kittens: Pack) -> None:

@@ -92,6 +92,7 @@ class Incident:
     name: str
     seed: int
     report: str
+    stage: str
     images_seen: int
     words: str
 
@@ -201,7 +202,14 @@ def copies(entry: Entry) -> Copies:
 def incidents(entry: Entry) -> list[Incident]:
     """What went wrong in a recipe's trainings, the last MOST_INCIDENTS of each."""
     return [
-        Incident(entry.name, result.seed, result.report, int(row["images_seen"]), str(row["words"]))
+        Incident(
+            entry.name,
+            result.seed,
+            result.report,
+            str(row["stage"]),
+            int(row["images_seen"]),
+            str(row["words"]),
+        )
         for result in entry.results
         for row in result.incidents[-MOST_INCIDENTS:]
     ]
