@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 
 from purrtrait import machine
-from purrtrait.evaluation import METRICS
+from purrtrait.evaluation import METRICS, nearness
 from purrtrait.evaluation.metric import Metric
 from purrtrait.evaluation.neighbours import FEWEST, memorisation
 from purrtrait.evaluation.pixels import SIZE, mirrored
@@ -68,6 +68,13 @@ def copies(count: int) -> dict[str, dict[str, float]]:
     return {"metric": measured(lambda: memorisation(train, unseen, samples, (mirrored,)))}
 
 
+def unseen(count: int) -> dict[str, dict[str, float]]:
+    """The cost of how near samples come to as many held-out pictures, with its standard error."""
+    draw, values = Draw(0, "benchmark", 0), 3 * SIZE**2
+    held_out, samples = (draw.normal((count, values), name) for name in ("unseen", "samples"))
+    return {"metric": measured(lambda: nearness.measured(held_out, samples))}
+
+
 def main() -> None:
     """Measure and print a table; with --json also write the numbers. Ends with 1 above a limit."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -89,6 +96,7 @@ def main() -> None:
     work: dict[str, Callable[[], dict[str, dict[str, float]]]] = {
         name: partial(both, metric, reals, samples) for name, metric in METRICS.items()
     }
+    work[nearness.NAME] = partial(unseen, asked.count)
     work["copies"] = partial(copies, asked.count)
     for name, measure in work.items():
         row = measure()

@@ -44,7 +44,9 @@ def test_its_error_is_that_of_halves(count: int) -> None:
     reals, samples = normal(60, 0), normal(count, 1)
     expected = standard_errors(nearness.nearness, reals, samples)[NAME]
     exact = 1e-6 if count <= nearness.KEPT else 1e-2
-    assert nearness.error(reals, samples) == pytest.approx(expected, rel=exact)
+    value, error = nearness.measured(reals, samples)
+    assert error == pytest.approx(expected, rel=exact)
+    assert value == nearness.nearness(reals, samples)[NAME]
 
 
 def test_where_too_few_are_kept_the_last_stands_for_the_rest(
@@ -52,7 +54,7 @@ def test_where_too_few_are_kept_the_last_stands_for_the_rest(
 ) -> None:
     """Of one that is kept each half would say the same."""
     monkeypatch.setattr(nearness, "KEPT", 1)
-    assert nearness.error(normal(20, 0), normal(30, 1)) < 1e-12
+    assert nearness.measured(normal(20, 0), normal(30, 1))[1] < 1e-12
 
 
 def test_draws_scatter_as_stated() -> None:
@@ -60,8 +62,9 @@ def test_draws_scatter_as_stated() -> None:
     found, stated = [], []
     for seed in range(1, 31):
         samples = normal(400, seed)
-        found.append(nearness.nearness(reals, samples)[NAME])
-        stated.append(nearness.error(reals, samples))
+        value, error = nearness.measured(reals, samples)
+        found.append(value)
+        stated.append(error)
     ratio = float(np.mean(stated) / np.std(found, ddof=1))
     assert 0.6 < ratio < 1.7
 

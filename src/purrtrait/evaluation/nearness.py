@@ -31,8 +31,8 @@ def nearness(reals: Features, samples: Features) -> dict[str, float]:
 METRICS: Mapping[str, Metric] = {NAME: nearness}
 
 
-def error(reals: Features, samples: Features, rounds: int = ROUNDS) -> float:
-    """Its standard error: what `uncertainty` says of it, from one search instead of many.
+def measured(reals: Features, samples: Features, rounds: int = ROUNDS) -> tuple[float, float]:
+    """The same and its standard error: what `uncertainty` says of it, from one search in all.
 
     In a random half of the samples the nearest one is the first of a picture's nearest that is
     there; where none of those kept is, the last stands for it.
@@ -46,12 +46,12 @@ def error(reals: Features, samples: Features, rounds: int = ROUNDS) -> float:
         there[:, -1] = True
         first = there.int().argmax(1, keepdim=True)
         found.append(float(distances.gather(1, first).double().mean()))
-    return float(np.std(found, ddof=1))
+    return float(distances[:, 0].double().mean()), float(np.std(found, ddof=1))
 
 
 def judge(samples: Features, reference: Reference, report: Report) -> dict[str, Score]:
     """The score of samples (N, F), seen as the reference's extractor does, beside its bounds."""
     reals = reference.features(reference.held_out(), report)
-    values = nearness(reals, samples)
-    bounds = reference.bounds(reals, values, report, METRICS)
-    return beside(values, {NAME: error(reals, samples)}, bounds)
+    value, error = measured(reals, samples)
+    values = {NAME: value}
+    return beside(values, {NAME: error}, reference.bounds(reals, values, report, METRICS))
