@@ -133,7 +133,7 @@ def test_batches_and_larger_pictures_do_not_matter(many: Pack, taught: Namer) ->
 
 def test_standard_errors_are_those_of_a_mean(many: Pack, taught: Namer) -> None:
     named = taught(held_out(many))
-    errors = factors.errors(taught.factors, named, many, rounds=100)
+    errors = factors.errors(taught.factors, named, many, groups=100)
     assert set(errors) == set(factors.scores(taught.factors, named, many))
     sure = named["mouth"].max(1).values
     assert errors["confidence/mouth"] == pytest.approx(

@@ -8,7 +8,7 @@ import torch
 
 from purrtrait.evaluation import nearness
 from purrtrait.evaluation.nearness import NAME
-from purrtrait.evaluation.uncertainty import standard_errors
+from purrtrait.evaluation.uncertainty import grouped_errors, without_each
 from purrtrait.types import Features
 
 
@@ -39,20 +39,18 @@ def test_it_sees_what_is_never_drawn_and_forgives_what_is_odd() -> None:
 
 
 @pytest.mark.parametrize("count", [8, 12, 300])
-def test_its_error_is_that_of_halves(count: int) -> None:
-    """Of few samples to the last digit, of many but for the halves that hold none of the near."""
+def test_its_error_is_that_of_groups(count: int) -> None:
     reals, samples = normal(60, 0), normal(count, 1)
-    expected = standard_errors(nearness.nearness, reals, samples)[NAME]
-    exact = 1e-6 if count <= nearness.KEPT else 1e-2
+    expected = grouped_errors(without_each(nearness.nearness), reals, samples)[NAME]
     value, error = nearness.measured(reals, samples)
-    assert error == pytest.approx(expected, rel=exact)
+    assert error == pytest.approx(expected, rel=1e-6)
     assert value == nearness.nearness(reals, samples)[NAME]
 
 
 def test_where_too_few_are_kept_the_last_stands_for_the_rest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Of one that is kept each half would say the same."""
+    """Of one that is kept every group would leave the same."""
     monkeypatch.setattr(nearness, "KEPT", 1)
     assert nearness.measured(normal(20, 0), normal(30, 1))[1] < 1e-12
 

@@ -6,8 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from purrtrait.evaluation import METRICS
-from purrtrait.evaluation.uncertainty import half, standard_errors
+from purrtrait.evaluation import LEFT_OUT, METRICS
+from purrtrait.evaluation.uncertainty import (
+    GROUPS,
+    grouped_errors,
+    groups,
+    half,
+    spread,
+    standard_errors,
+    without_each,
+)
 from purrtrait.types import Features
 
 
@@ -24,18 +32,24 @@ def test_the_error_of_a_mean_is_the_closed_form() -> None:
     assert found["mean"] == pytest.approx(float(samples[:, 0].std()) / 20, rel=0.12)
 
 
+def errors(name: str, reals: Features, samples: Features) -> dict[str, float]:
+    if name in LEFT_OUT:
+        return grouped_errors(LEFT_OUT[name], reals, samples)
+    return standard_errors(METRICS[name], reals, samples)
+
+
 @pytest.mark.parametrize("name", ["frechet", "kernel", "coverage", "diversity"])
 def test_repeated_draws_scatter_as_stated(name: str) -> None:
     metric, reals = METRICS[name], normal(400, 99)
     drawn = [normal(200, seed) + 0.4 for seed in range(24)]
     values = [metric(reals, samples) for samples in drawn]
-    stated = [standard_errors(metric, reals, samples) for samples in drawn[:6]]
+    stated = [errors(name, reals, samples) for samples in drawn[:6]]
     for score in values[0]:
         if score == "duplicates":  # rare events: the error is of a handful
             continue
         seen = np.std([value[score] for value in values], ddof=1)
-        said = np.mean([errors[score] for errors in stated])
-        assert 0.5 * seen < said < 2.0 * seen, score
+        said = np.mean([one[score] for one in stated])
+        assert 0.6 * seen < said < 1.7 * seen, score
 
 
 def test_where_nothing_differs_the_error_is_not_understated() -> None:
@@ -43,8 +57,52 @@ def test_where_nothing_differs_the_error_is_not_understated() -> None:
     metric, reals = METRICS["kernel"], normal(2000, 99)
     drawn = [normal(200, seed) for seed in range(24)]
     seen = np.std([metric(reals, samples)["kernel"] for samples in drawn], ddof=1)
-    said = np.mean([standard_errors(metric, reals, samples)["kernel"] for samples in drawn[:6]])
+    said = np.mean([errors("kernel", reals, samples)["kernel"] for samples in drawn[:6]])
     assert 0.8 * seen < said < 3 * seen
+
+
+def test_what_counts_all_that_is_found_scatters_as_stated() -> None:
+    """Few samples among many reals: each finds some of its own, and half of them half as many."""
+    metric, reals = METRICS["coverage"], normal(3000, 99)
+    drawn = [normal(60, seed) for seed in range(60)]
+    seen = np.std([metric(reals, samples)["coverage"] for samples in drawn], ddof=1)
+    said = np.mean([errors("coverage", reals, samples)["coverage"] for samples in drawn[:20]])
+    assert 0.75 * seen < said < 1.35 * seen
+    half_as_much = [standard_errors(metric, reals, samples)["coverage"] for samples in drawn[:20]]
+    assert np.mean(half_as_much) < 0.75 * seen
+
+
+@pytest.mark.parametrize("name", list(LEFT_OUT))
+@pytest.mark.parametrize("count", [24, 150])
+def test_leaving_out_in_one_search_is_leaving_out_one_by_one(name: str, count: int) -> None:
+    reals, samples = normal(90, 99), normal(count, 0) * 0.7
+    samples[3] = samples[4]  # a duplicate
+    group = groups(count)
+    every = LEFT_OUT[name](reals, samples, group)
+    one_by_one = without_each(METRICS[name])(reals, samples, group)
+    assert len(every) == len(one_by_one) == GROUPS
+    for found, expected in zip(every, one_by_one, strict=True):
+        assert found == pytest.approx(expected, rel=1e-5)
+    assert len({tuple(found.values()) for found in every}) > 1
+
+
+def test_the_grouped_error_of_a_mean_is_the_closed_form() -> None:
+    samples = normal(400, 0)
+    mean = without_each(lambda reals, rows: {"mean": float(rows[:, 0].mean())})
+    expected = float(samples[:, 0].std()) / 20
+    assert grouped_errors(mean, samples, samples, 400)["mean"] == pytest.approx(expected, rel=1e-5)
+    found = [grouped_errors(mean, samples, samples, seed=seed)["mean"] for seed in range(40)]
+    assert np.mean(found) == pytest.approx(expected, rel=0.1)
+    assert spread([{"mean": 2.0}] * 7) == {"mean": 0.0}
+
+
+def test_groups_are_drawn_by_lot_and_as_large_as_each_other() -> None:
+    found = groups(103)
+    assert sorted(found.unique().tolist()) == list(range(GROUPS))
+    assert set(found.bincount().tolist()) == {5, 6}
+    assert not torch.equal(found, groups(103, seed=1))
+    assert torch.equal(found, groups(103))
+    assert sorted(groups(9).tolist()) == list(range(9))
 
 
 def test_halves_are_halves_without_repeats() -> None:
@@ -58,3 +116,5 @@ def test_halves_are_halves_without_repeats() -> None:
 def test_too_few_samples_say_nothing() -> None:
     with pytest.raises(ValueError, match="at least 8 samples"):
         standard_errors(METRICS["frechet"], normal(20, 0), normal(7, 1))
+    with pytest.raises(ValueError, match="at least 8 samples"):
+        grouped_errors(LEFT_OUT["coverage"], normal(20, 0), normal(7, 1))

@@ -13,6 +13,7 @@ from purrtrait.evaluation import (
 )
 from purrtrait.evaluation.features import Extractor
 from purrtrait.evaluation.metric import Metric
+from purrtrait.evaluation.uncertainty import LeftOut
 
 EXTRACTORS: dict[str, Callable[[], Extractor]] = {
     "efficientnet-lite0": efficientnet.EfficientNetLite0,
@@ -26,4 +27,11 @@ METRICS: dict[str, Metric] = {
     "kernel": kernel.kernel,
     "coverage": coverage.coverage,
     "diversity": diversity.diversity,
+}
+
+# Metrics whose standard errors come from groups that are left out; of the others from halves.
+LEFT_OUT: dict[str, LeftOut] = {
+    "kernel": kernel.left_out,
+    "coverage": coverage.left_out,
+    "diversity": diversity.left_out,
 }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
-from purrtrait.evaluation.distances import reach, squared
+from purrtrait.evaluation.distances import reach, reach_without, squared
 from purrtrait.types import Features
 
 NEIGHBOURS = 5
@@ -34,3 +35,43 @@ def coverage(reals: Features, samples: Features, neighbours: int = NEIGHBOURS) -
         "density": balls / (neighbours * len(samples)),
         "coverage": float((closest <= of_reals).double().mean()),
     }
+
+
+def left_out(
+    reals: Features, samples: Features, group: Tensor, neighbours: int = NEIGHBOURS
+) -> list[dict[str, float]]:
+    """The same without the samples of each group in turn; samples have their group (N,).
+
+    From one search: a real picture that a group's samples reach, or come close to, counts for all
+    others; and where a group is missing, the balls of those that had it around them are larger.
+    """
+    of_reals, of_samples = reach(reals, neighbours), reach(samples, neighbours)
+    larger = reach_without(samples, group, neighbours)  # (N, G)
+    number = larger.shape[1]
+    among, balls = torch.zeros(number), torch.zeros(number)
+    reached = torch.zeros(number, len(reals), dtype=torch.bool)
+    closest = torch.full((number, len(reals)), torch.inf)
+    for g in range(number):
+        own = (group == g).nonzero().flatten()
+        for rows, block in squared(samples[own], reals):  # (b, reals)
+            inside, some = block <= of_reals, own[rows]
+            balls[g] += inside.count_nonzero()
+            among[g] += inside.any(1).count_nonzero()
+            closest[g] = torch.minimum(closest[g], block.amin(0))
+            within = (block <= of_samples[some, None]).any(0)
+            for other in range(number):
+                if other != g:
+                    grown = larger[some, other] > of_samples[some]
+                    more = block[grown] <= larger[some[grown], other, None]
+                    reached[other] |= within | more.any(0)
+    kept = len(samples) - torch.bincount(group, minlength=number)
+    nearest = torch.stack([closest[torch.arange(number) != g].amin(0) for g in range(number)])
+    return [
+        {
+            "precision": float((among.sum() - among[g]) / kept[g]),
+            "recall": float(reached[g].double().mean()),
+            "density": float((balls.sum() - balls[g]) / (neighbours * kept[g])),
+            "coverage": float((nearest[g] <= of_reals).double().mean()),
+        }
+        for g in range(number)
+    ]

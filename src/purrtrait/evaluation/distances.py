@@ -11,6 +11,7 @@ from purrtrait.evaluation.remembered import remembered
 from purrtrait.types import Features
 
 BLOCK_NUMBERS = 2**22  # distances held at a time: 16 MB, which is faster than larger ones
+KEPT = 24  # of the nearest others: as many as nobody misses where a twentieth is left out by lot
 ROUNDING = 2e-6  # most that float32 moves a squared distance, in mean squared lengths of the rows
 
 
@@ -56,6 +57,32 @@ def radii(features: Features, k: int) -> Tensor:
     return _exactly(features, features, found)[0][:, 0]
 
 
+def radii_without(features: Features, group: Tensor, k: int) -> Tensor:
+    """The same (N, G) without the others of each group in turn; rows have their group (N,).
+
+    Of the ``KEPT`` nearest others; where they are all of one group, the last stands for the rest.
+    """
+    distances, rows = _others(features, min(KEPT, len(features) - 1))
+    _expect(k, distances.shape[1])
+    every = torch.arange(int(group.max()) + 1)
+    found = torch.empty(len(features), len(every))
+    for place, near, some in zip(*(t.split(1024) for t in (found, distances, rows)), strict=True):
+        there = (group[some][:, :, None] != every).cumsum(1) >= k  # (b, K, G)
+        there[:, -1] = True
+        place.copy_(near.gather(1, there.int().argmax(1)))
+    return found
+
+
+@remembered
+def _others(features: Features, k: int) -> tuple[Tensor, Tensor]:
+    """Distances (N, k), ascending, and row numbers (N, k) of the k nearest others of each row."""
+    found = torch.empty(len(features), k, dtype=torch.int64)
+    for rows, block in squared(features, features):
+        _diagonal(block, rows).fill_(torch.inf)
+        found[rows] = block.topk(k, largest=False).indices
+    return _exactly(features, features, found)
+
+
 @remembered
 def reach(features: Features, k: int) -> Tensor:
     """Squared distances (N,) up to which a row counts as within the k nearest.
@@ -63,8 +90,16 @@ def reach(features: Features, k: int) -> Tensor:
     Those to the k-th nearest of the others, and as much more as rounding may do: a row that is
     just as far away as the k-th, such as the k-th itself, is within reach.
     """
-    lengths = (features - features.mean(0)).square().sum(1)
-    return radii(features, k).square() + ROUNDING * lengths.mean()
+    return radii(features, k).square() + _slack(features)
+
+
+def reach_without(features: Features, group: Tensor, k: int) -> Tensor:
+    """The same (N, G) without the others of each group in turn."""
+    return radii_without(features, group, k).square() + _slack(features)
+
+
+def _slack(features: Features) -> Tensor:
+    return ROUNDING * (features - features.mean(0)).square().sum(1).mean()
 
 
 @remembered
@@ -72,11 +107,26 @@ def mean_distance(features: Features) -> float:
     """Mean Euclidean distance over all pairs of different rows."""
     count = len(features)
     _expect(1, count - 1)
-    total = 0.0
+    return float(_summed(features, torch.ones(count, 1))) / (count * (count - 1))
+
+
+def mean_distance_without(features: Features, group: Tensor) -> Tensor:
+    """The same (G,) without the rows of each group in turn; rows have their group (N,)."""
+    member = torch.nn.functional.one_hot(group).float()  # (N, G)
+    kept = len(features) - member.sum(0).double()
+    _expect(1, int(kept.min()) - 1)
+    pairs = _summed(features, member)
+    total = pairs.sum() - 2 * pairs.sum(1) + pairs.diagonal()
+    return total / (kept * (kept - 1))
+
+
+def _summed(features: Features, member: Tensor) -> Tensor:
+    """Distances between rows of each two groups, summed: (G, G) for memberships (N, G)."""
+    total = torch.zeros(member.shape[1], member.shape[1], dtype=torch.float64)
     for rows, block in squared(features, features):
         _diagonal(block, rows).fill_(0)  # where rounding leaves a little
-        total += block.sqrt_().sum(1, dtype=torch.float64).sum().item()
-    return total / (count * (count - 1))
+        total += member[rows].T.double() @ (block.sqrt_() @ member).double()
+    return total
 
 
 def _diagonal(block: Tensor, rows: slice) -> Tensor:

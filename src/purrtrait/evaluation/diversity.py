@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from purrtrait.evaluation.distances import mean_distance, radii
+from torch import Tensor
+
+from purrtrait.evaluation.distances import (
+    mean_distance,
+    mean_distance_without,
+    radii,
+    radii_without,
+)
 from purrtrait.types import Features
 
 NEAR = 0.5  # of the usual distance between a real picture and its nearest neighbour
@@ -17,8 +24,21 @@ def diversity(reals: Features, samples: Features) -> dict[str, float]:
     pixel, takes a picture. Fewer pictures lie further apart: compare equal numbers. ValueError for
     fewer than two rows.
     """
-    threshold = NEAR * radii(reals, 1).median()
     return {
         "diversity": mean_distance(samples) / max(mean_distance(reals), TINY),
-        "duplicates": float((radii(samples, 1) <= threshold).double().mean()),
+        "duplicates": float((radii(samples, 1) <= _threshold(reals)).double().mean()),
     }
+
+
+def left_out(reals: Features, samples: Features, group: Tensor) -> list[dict[str, float]]:
+    """Both without the samples of each group in turn; samples have their group (N,)."""
+    varied = mean_distance_without(samples, group) / max(mean_distance(reals), TINY)
+    near = radii_without(samples, group, 1) <= _threshold(reals)  # (N, G)
+    return [
+        {"diversity": float(one), "duplicates": float(near[group != g, g].double().mean())}
+        for g, one in enumerate(varied)
+    ]
+
+
+def _threshold(reals: Features) -> Tensor:
+    return NEAR * radii(reals, 1).median()

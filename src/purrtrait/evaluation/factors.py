@@ -18,7 +18,7 @@ from torch import Tensor
 from purrtrait.datasets.pack import HELD_OUT, TRAIN, Pack
 from purrtrait.evaluation.factor_network import LARGEST, SURE, FactorNetwork, learnt, untaught
 from purrtrait.evaluation.features import Report, unheard
-from purrtrait.evaluation.uncertainty import ROUNDS, standard_errors
+from purrtrait.evaluation.uncertainty import GROUPS, grouped_errors, without_each
 from purrtrait.types import Features
 
 LARGE = ("body", "accessories")  # parts that fill the picture, and whose pairs are counted
@@ -194,9 +194,9 @@ def divergence(samples: np.ndarray, reals: np.ndarray) -> float:
 
 
 def errors(
-    factors: Sequence[Factor], named: Mapping[str, Tensor], pack: Pack, rounds: int = ROUNDS
+    factors: Sequence[Factor], named: Mapping[str, Tensor], pack: Pack, groups: int = GROUPS
 ) -> dict[str, float]:
-    """The standard error of each score, from its spread over halves of the samples."""
+    """The standard error of each score, from what it is without each group of samples."""
     names = [factor.name for factor in factors if factor.trusted]
     if not names:
         return {}
@@ -207,4 +207,4 @@ def errors(
         parts = dict(zip(names, samples.split(widths, 1), strict=True))
         return scores(factors, parts, pack)
 
-    return standard_errors(metric, together, together, rounds)
+    return grouped_errors(without_each(metric), together, together, groups)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-import torch
+from torch import Tensor
 
 from purrtrait.evaluation.distances import nearest
 from purrtrait.evaluation.judgement import Score, beside
 from purrtrait.evaluation.metric import Metric
 from purrtrait.evaluation.reference import Reference, Report
-from purrtrait.evaluation.uncertainty import ROUNDS, half
+from purrtrait.evaluation.uncertainty import grouped_errors
 from purrtrait.types import Features
 
 NAME = "nearest-held-out"
-KEPT = 16  # of the samples nearest to a picture: one in 2 ** 16 halves of them holds none of these
+KEPT = 16  # of the samples nearest to a picture, which are hardly ever of one group
 
 
 def nearness(reals: Features, samples: Features) -> dict[str, float]:
@@ -31,22 +30,25 @@ def nearness(reals: Features, samples: Features) -> dict[str, float]:
 METRICS: Mapping[str, Metric] = {NAME: nearness}
 
 
-def measured(reals: Features, samples: Features, rounds: int = ROUNDS) -> tuple[float, float]:
+def measured(reals: Features, samples: Features) -> tuple[float, float]:
     """The same and its standard error: what `uncertainty` says of it, from one search in all.
 
-    In a random half of the samples the nearest one is the first of a picture's nearest that is
-    there; where none of those kept is, the last stands for it.
+    Without a group of the samples the nearest one is the first of a picture's nearest that is in
+    another group; where all of those kept are of one, the last stands for the rest.
     """
     distances, rows = nearest(reals, samples, min(KEPT, len(samples)))
-    found = []
-    for number in range(rounds):
-        chosen = torch.zeros(len(samples), dtype=torch.bool)
-        chosen[half(len(samples), 0, number)] = True
-        there = chosen[rows]  # (M, K)
-        there[:, -1] = True
-        first = there.int().argmax(1, keepdim=True)
-        found.append(float(distances.gather(1, first).double().mean()))
-    return float(distances[:, 0].double().mean()), float(np.std(found, ddof=1))
+
+    def left_out(_: Features, every: Features, group: Tensor) -> list[dict[str, float]]:
+        found = []
+        for one in range(int(group.max()) + 1):
+            there = group[rows] != one  # (M, K)
+            there[:, -1] = True
+            first = there.int().argmax(1, keepdim=True)
+            found.append({NAME: float(distances.gather(1, first).double().mean())})
+        return found
+
+    error = grouped_errors(left_out, reals, samples)[NAME]
+    return float(distances[:, 0].double().mean()), error
 
 
 def judge(samples: Features, reference: Reference, report: Report) -> dict[str, Score]:

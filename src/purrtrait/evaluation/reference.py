@@ -13,10 +13,10 @@ import numpy as np
 from torch.nn.functional import avg_pool2d, pad
 
 from purrtrait.datasets.pack import HELD_OUT, TRAIN, Pack
-from purrtrait.evaluation import METRICS, features
+from purrtrait.evaluation import LEFT_OUT, METRICS, features
 from purrtrait.evaluation.features import Extractor
 from purrtrait.evaluation.metric import Metric
-from purrtrait.evaluation.uncertainty import standard_errors
+from purrtrait.evaluation.uncertainty import grouped_errors, standard_errors
 from purrtrait.files import replacing
 from purrtrait.images.resize import to_images, to_uint8
 from purrtrait.types import Draw, Features
@@ -133,8 +133,11 @@ def scores(
 def errors(reals: Features, samples: Features, report: Report = silent) -> dict[str, float]:
     """The standard error of each of them."""
     found: dict[str, float] = {}
-    for number, metric in enumerate(METRICS.values(), 1):
-        found |= standard_errors(metric, reals, samples)
+    for number, (name, metric) in enumerate(METRICS.items(), 1):
+        if name in LEFT_OUT:
+            found |= grouped_errors(LEFT_OUT[name], reals, samples)
+        else:
+            found |= standard_errors(metric, reals, samples)
         report("uncertainties", number, len(METRICS))
     return found
 
