@@ -15,7 +15,7 @@ from purrtrait.assemble import build, pyramid
 from purrtrait.assemble.look import PREVIEW_SEED, PROBES, Look, Validity, among
 from purrtrait.assemble.place import Place, Request
 from purrtrait.assemble.restored import Denoiser
-from purrtrait.assemble.scoring import Refinements
+from purrtrait.assemble.scoring import Extent, Refinements
 from purrtrait.config import Recipe
 from purrtrait.datasets.pack import Pack
 from purrtrait.evaluation.ranking import ranked
@@ -144,7 +144,7 @@ def test_what_is_no_generator_shows_a_panel(name: str, kittens: Pack) -> None:
 @pytest.mark.parametrize("name", ["denoiser", "cat-generator"])
 def test_losses_on_pictures_held_out_are_taken_and_change_nothing(name: str, kittens: Pack) -> None:
     seen = look(helpers.recipe(name), kittens)
-    take = seen.scoring(0, 0, 4, 2)
+    take = seen.scoring(Extent(0), 4, 2)
     before = {k: v.clone() for k, v in seen.built.objective.state_dict().items()}
     seen.built.objective.train()
     scores = take()
@@ -160,9 +160,13 @@ def test_losses_on_pictures_held_out_are_taken_and_change_nothing(name: str, kit
 def test_in_small_packs_nothing_is_taken_but_how_varied_portraits_are(
     number: int, kittens: Pack
 ) -> None:
-    names = set(look(helpers.pyramid(), kittens, number).scoring(0, 16, 4, 2)())
+    names = set(
+        look(helpers.pyramid(), kittens, number).scoring(Extent(16, complete=False), 4, 2)()
+    )
     assert names == {"score/diversity", "score/duplicates"}
-    assert look(helpers.recipe("validator"), kittens).scoring(0, 16, 4, 2)() == {}
+    assert (
+        look(helpers.recipe("validator"), kittens).scoring(Extent(16, complete=False), 4, 2)() == {}
+    )
 
 
 @pytest.mark.parametrize(

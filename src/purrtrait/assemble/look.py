@@ -13,7 +13,14 @@ from torch import nn
 
 from purrtrait.assemble import build
 from purrtrait.assemble.place import Place
-from purrtrait.assemble.scoring import Refinements, Scored, Scoring, Validation, Variety
+from purrtrait.assemble.scoring import (
+    Extent,
+    Refinements,
+    Scored,
+    Scoring,
+    Validation,
+    Variety,
+)
 from purrtrait.datasets.pack import HELD_OUT, TRAIN
 from purrtrait.evaluation.ranking import Ranking, ranked
 from purrtrait.images import sheet
@@ -76,24 +83,22 @@ class Look:
         """Whether it draws details of pictures that have lost theirs."""
         return 0 < self.built.level.coarse < self.built.level.size
 
-    def scoring(
-        self, full: int, few: int, truths: int, tries: int
-    ) -> Callable[[], Mapping[str, float]]:
-        """Scores of the weights as they are.
+    def scoring(self, extent: Extent, truths: int, tries: int) -> Callable[[], Mapping[str, float]]:
+        """Scores of the weights as they are: of as many portraits as the extent says.
 
-        Of ``full`` portraits all scores are taken; of ``few``, where the pack holds out too few
-        pictures, that of their variety and nothing else. A refiner's are of ``tries`` refinements
-        of each of ``truths`` pictures.
+        A refiner's are also of ``tries`` refinements of each of ``truths`` pictures.
         """
         taken: list[Callable[[], Mapping[str, float]]] = []
-        if self.sampler:
+        if self.sampler and extent.count:
             pack, device = self.place.pack, self.place.device
-            scored = Scored(pack, self.built.level, self.sampler, full or few, device)
-            taken.append(Scoring(scored, self.built.objective) if full else Variety(scored))
-        if self.refines and not few:
+            scored = Scored(pack, self.built.level, self.sampler, extent.count, device)
+            taken.append(
+                Scoring(scored, self.built.objective) if extent.complete else Variety(scored)
+            )
+        if self.refines and extent.complete:
             assert isinstance(self.average, Generator), "what refines is a generator"
             taken.append(Refinements(self.average, self._held_out(truths), tries))
-        if self.built.objective.validated and not few:
+        if self.built.objective.validated and extent.complete:
             taken.append(Validation(self.built.objective, self._held_out(VALIDATED)))
         return lambda: {name: value for take in taken for name, value in take().items()}
 

@@ -58,6 +58,17 @@ def varied(pack: Pack, samples: int) -> int:
 
 
 @dataclass(frozen=True)
+class Extent:
+    """How much is scored: ``count`` portraits, 0 for none, and whether all scores are taken.
+
+    Where not, only those of how varied portraits are.
+    """
+
+    count: int
+    complete: bool = True
+
+
+@dataclass(frozen=True)
 class Scored:
     """The portraits of a stage that are scored, and the pack's pictures beside them.
 

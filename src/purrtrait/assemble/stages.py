@@ -14,7 +14,7 @@ from purrtrait import config, machine
 from purrtrait.assemble import build, pyramid, restored
 from purrtrait.assemble.look import Look, Validity, among
 from purrtrait.assemble.place import Place
-from purrtrait.assemble.scoring import EXTRACTOR, FEWEST, comparable, varied
+from purrtrait.assemble.scoring import EXTRACTOR, FEWEST, Extent, comparable, varied
 from purrtrait.config import Stage, Upkeep
 from purrtrait.datasets.batches import Feed
 from purrtrait.sampling import bundle
@@ -66,8 +66,8 @@ def session(
         _take(state, pyramid.takes(place.recipe, number), found)
     look = Look(place, built, state.average, below, _validity(place, number, found))
     upkeep = Upkeep.model_validate(place.request.upkeep)
-    (full, few), known = _scored(place, upkeep), last.facts if last else {}
-    often = cadence(upkeep, stage, full or few, look.refines and not few)
+    extent, known = _scored(place, upkeep), last.facts if last else {}
+    often = cadence(upkeep, stage, extent.count, look.refines and extent.complete)
     return Session(
         place.run,
         stage.name,
@@ -81,7 +81,7 @@ def session(
             upkeep.previews, upkeep.ranked or among(upkeep.previews, often.preview_every_images)
         ),
         lambda: look.learnt_from(feed.order(0)),
-        look.scoring(full, few, upkeep.truths, upkeep.tries),
+        look.scoring(extent, upkeep.truths, upkeep.tries),
         place.share,
         device,
         Spent(device, **known.get("spent", {})),
@@ -164,11 +164,8 @@ def cadence(upkeep: Upkeep, stage: Stage, samples: int, refines: bool) -> Cadenc
     )
 
 
-def _scored(place: Place, upkeep: Upkeep) -> tuple[int, int]:
-    """How many portraits are scored, and how many only for their variety; one of them is 0.
-
-    It is said where the pack allows fewer scores than all, or none.
-    """
+def _scored(place: Place, upkeep: Upkeep) -> Extent:
+    """How much is scored; it is said where the pack allows fewer scores than all, or none."""
     asked, pack = upkeep.score_samples, place.pack
     full, few = comparable(pack, asked), varied(pack, asked)
     if asked and not full and not place.share.rank:
@@ -181,7 +178,7 @@ def _scored(place: Place, upkeep: Upkeep) -> tuple[int, int]:
             else "no scores are taken while training",
             FEWEST,
         )
-    return full, few
+    return Extent(full or few, not few)
 
 
 def _feed(place: Place, stage: Stage) -> Feed:
