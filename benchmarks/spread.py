@@ -14,7 +14,7 @@ from statistics import fmean, stdev
 
 import torch
 
-from purrtrait import judging, machine, shelf
+from purrtrait import judging, machine
 from purrtrait.evaluation.judgement import Judgement
 
 
@@ -44,9 +44,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=machine.threads())
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    path, found = shelf.found(given.path), list[Judgement]()
+    found = list[Judgement]()
     for seed in range(given.times):
-        found.append(judging.evaluate(path, given.against, given.samples, seed))
+        found.append(judging.evaluate(given.path, given.against, given.samples, seed))
         print(f"{seed + 1} of {given.times}", flush=True)
     facts = table(found)
     for name, said in facts.items():
