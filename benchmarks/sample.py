@@ -82,7 +82,7 @@ def timed(facts: dict[str, float], name: str) -> Iterator[None]:
     facts[f"{name} processor seconds"] = time.process_time() - processor
 
 
-def measured(made: Pyramid, asked: Asked) -> dict[str, float]:
+def measured(made: Pyramid, asked: Asked, plain: bool) -> dict[str, float]:
     """What drawing and refining take, and what they count."""
     facts: dict[str, float] = {}
     few = replace(asked, drawn=4, keep=1, k=1)
@@ -90,7 +90,8 @@ def measured(made: Pyramid, asked: Asked) -> dict[str, float]:
     tiny = choosing.drawn(made, few, 0)
     drawing = counted(lambda: choosing.drawn(made, few, 0)) / few.drawn
     once = counted(lambda: refine(made, few, tiny)) / refine(made, few, tiny)
-    choosing.hastened(made)
+    if not plain:
+        choosing.hastened(made)
     with timed(facts, "drawing"):
         drawn = choosing.drawn(made, asked, 0)
     with timed(facts, "refining"):
@@ -119,6 +120,7 @@ def main() -> None:
     parser.add_argument("--keep", type=int, default=64)
     parser.add_argument("--refine-k", type=int, default=10)
     parser.add_argument("--only", help="one of the cases, by a part of its name")
+    parser.add_argument("--plain", action="store_true", help="without the Fourier transform")
     parser.add_argument("--threads", type=int, default=machine.threads())
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
@@ -130,7 +132,7 @@ def main() -> None:
     }
     for name, (recipe, channels) in CASES.items():
         if (given.only or "") in name:
-            facts[name] = measured(untrained(recipe, channels), asked)
+            facts[name] = measured(untrained(recipe, channels), asked, given.plain)
             print(f"{name}: " + ", ".join(f"{k} {v:.3g}" for k, v in facts[name].items()))
     if given.json:
         given.json.write_text(json.dumps(facts, indent=1))

@@ -94,11 +94,12 @@ def test_with_one_candidate_it_is_what_the_sampler_draws(
     assert np.abs(to_uint8(found).astype(int) - whole).max() <= 1
 
 
-def test_what_refines_takes_less_arithmetic_and_draws_the_same(
+def test_what_refines_is_hastened_and_draws_the_same(
     folder: Path, pyramid: Pyramid, made: Drawn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fourier, "LEAST_SIDE", 3)
-    monkeypatch.setattr(fourier, "LEAST_MAPS", 1)
+    monkeypatch.setattr(fourier, "LEAST_INPUTS", 1)
+    monkeypatch.setattr(fourier, "LEAST_OUTPUTS", 1)
     quick = choosing.opened(folder, CPU)
     for sampler, critic in zip(quick.samplers[1:], quick.critics[1:], strict=True):
         assert isinstance(sampler, Refined) and critic

@@ -139,7 +139,25 @@ def test_standard_errors_are_those_of_a_mean(many: Pack, taught: Namer) -> None:
     assert errors["confidence/mouth"] == pytest.approx(
         float(sure.std()) / len(sure) ** 0.5, rel=0.3
     )
-    assert errors["modes/body"] == 0
+    assert 0 <= errors["modes/body"] < 0.1
+
+
+@pytest.mark.parametrize(
+    ("values", "share"),
+    [(15, 1.0), (15, 0.055), (240, 1.0), (240, 0.2)],
+    ids=["all of them", "one near the threshold", "many rare ones", "most never seen"],
+)
+def test_the_number_of_modes_scatters_as_stated(values: int, share: float) -> None:
+    """Also where each evaluation by itself has a value just above, or just below, what counts."""
+    weights = np.ones(values)
+    weights[: 1 if values == 15 else values // 2] = share
+    real = np.full(values, 1000)
+    drawn = np.random.default_rng(0).multinomial(1000, weights / weights.sum(), 400)
+    seen = np.std([factors.modes(clear, real, 1000) for clear in drawn], ddof=1)
+    stated = [factors.modes_error(clear, real, 1000) for clear in drawn]
+    assert 0.75 * seen - 0.01 < np.mean(stated) < 1.45 * seen + 0.05
+    assert np.mean(np.array(stated) > 0) > 0.9 or seen == 0
+    assert factors.modes_error(np.array([1000, 0, 0]), np.ones(3), 1000) == 0  # all alike
 
 
 # ---- the gate --------------------------------------------------------------------------------

@@ -118,3 +118,7 @@ def test_too_few_samples_say_nothing() -> None:
         standard_errors(METRICS["frechet"], normal(20, 0), normal(7, 1))
     with pytest.raises(ValueError, match="at least 8 samples"):
         grouped_errors(LEFT_OUT["coverage"], normal(20, 0), normal(7, 1))
+    with pytest.raises(ValueError, match="and 1 groups say nothing"):
+        grouped_errors(LEFT_OUT["coverage"], normal(20, 0), normal(20, 1), 1)
+    with pytest.raises(ValueError, match="the 5 nearest of 3 pictures"):
+        grouped_errors(LEFT_OUT["coverage"], normal(20, 0), normal(8, 1), 2)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
+from torch import Tensor, nn
 
 from purrtrait.assemble.arithmetic import counted
-from purrtrait.networks.fourier import FourierConvolution, hasten
+from purrtrait.networks import fourier
+from purrtrait.networks.fourier import FourierConvolution, Transforms, hasten, transforms
 from purrtrait.networks.refiner import Refiner, RefinerCritic
 
 
@@ -75,21 +77,71 @@ def test_a_hastened_refiner_draws_the_same_for_less() -> None:
     assert fast - again == 2 * 10 * 19 * 2 * 49 * 64 * 512
 
 
+def test_what_was_hastened_stays_as_it_is() -> None:
+    torch.manual_seed(0)
+    network, maps = Refiner(8, 1, "wide").eval(), torch.rand(1, 1, 8, 8)
+    hasten(network)
+    found = [str(network)]
+    hasten(network)
+    assert [str(network)] == found
+    assert network(torch.rand(1, 64), maps).shape == (1, 1, 8, 8)
+
+
+@pytest.mark.parametrize("shape", [(0, 2, 8, 8), (2, 2, 8, 6), (2, 8, 8)])
+def test_maps_that_it_is_not_made_for_are_convolved_plainly(shape: tuple[int, ...]) -> None:
+    plain, maps = nn.Conv2d(2, 3, 5, padding=2), torch.rand(shape)
+    assert torch.equal(FourierConvolution(plain)(maps), plain(maps))
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """9 * 5 waves of 2 by 3 complex numbers take 2,160 bytes."""
+    plain, maps = nn.Conv2d(2, 3, 5, padding=2), torch.rand(2, 2, 7, 7)
+    quick = FourierConvolution(plain)
+    for most, expected in ((2160, 2160), (2159, 0)):
+        monkeypatch.setattr(fourier, "MOST_BYTES", most)
+        made: list[Tensor] = []
+        monkeypatch.setattr(fourier, "transforms", noting(made))
+        quick = FourierConvolution(plain)
+        assert torch.allclose(quick(maps), plain(maps), atol=1e-5)
+        assert sum(kernels.nbytes for kernels in made) == expected
+
+
+def noting(made: list[Tensor]) -> Callable[[Tensor, int], Transforms]:
+    def transformed(weight: Tensor, size: int) -> Transforms:
+        found = transforms(weight, size)
+        made.append(found.kernels)
+        return found
+
+    return transformed
+
+
+def test_other_weights_are_transformed_anew() -> None:
+    torch.manual_seed(0)
+    plain, other = (nn.Conv2d(2, 3, 5, padding=2) for _ in range(2))
+    quick, maps = FourierConvolution(plain), torch.rand(2, 2, 8, 8)
+    before = quick(maps)
+    plain.load_state_dict(other.state_dict())
+    assert torch.allclose(quick(maps), other(maps), atol=1e-5)
+    assert not torch.allclose(before, other(maps), atol=1e-2)
+    quick.double()
+    assert torch.allclose(quick(maps.double()), plain(maps.double()), atol=1e-12)
+
+
 def test_only_what_gains_is_hastened() -> None:
     layers = {
-        "wide": nn.Conv2d(32, 32, 5, padding=2),
-        "narrow": nn.Conv2d(32, 32, 3, padding=1),
-        "few maps come in": nn.Conv2d(31, 64, 7, padding=3),
-        "few maps come out": nn.Conv2d(64, 31, 7, padding=3),
-        "strides": nn.Conv2d(32, 32, 5, 2, 2),
-        "trims": nn.Conv2d(32, 32, 5),
-        "grouped": nn.Conv2d(32, 32, 5, padding=2, groups=2),
-        "dilated": nn.Conv2d(32, 32, 5, padding=2, dilation=2),
-        "even": nn.Conv2d(32, 32, 6, padding=3),
-        "oblong": nn.Conv2d(32, 32, (5, 7), padding=(2, 3)),
-        "reflects": nn.Conv2d(32, 32, 5, padding=2, padding_mode="reflect"),
-        "elsewhere": nn.Conv2d(32, 32, 5, padding=2, device="meta"),
-        "transposed": nn.ConvTranspose2d(32, 32, 5, padding=2),
+        "wide": nn.Conv2d(64, 128, 5, padding=2),
+        "narrow": nn.Conv2d(64, 128, 3, padding=1),
+        "few maps come in": nn.Conv2d(63, 128, 7, padding=3),
+        "few maps come out": nn.Conv2d(64, 127, 7, padding=3),
+        "strides": nn.Conv2d(64, 128, 5, 2, 2),
+        "trims": nn.Conv2d(64, 128, 5),
+        "grouped": nn.Conv2d(64, 128, 5, padding=2, groups=2),
+        "dilated": nn.Conv2d(64, 128, 5, padding=2, dilation=2),
+        "even": nn.Conv2d(64, 128, 6, padding=3),
+        "oblong": nn.Conv2d(64, 128, (5, 7), padding=(2, 3)),
+        "reflects": nn.Conv2d(64, 128, 5, padding=2, padding_mode="reflect"),
+        "elsewhere": nn.Conv2d(64, 128, 5, padding=2, device="meta"),
+        "transposed": nn.ConvTranspose2d(64, 128, 5, padding=2),
     }
     network = nn.ModuleDict({name: nn.Sequential(layer) for name, layer in layers.items()})
     hasten(network)

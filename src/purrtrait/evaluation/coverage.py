@@ -42,13 +42,14 @@ def left_out(
 ) -> list[dict[str, float]]:
     """The same without the samples of each group in turn; samples have their group (N,).
 
-    From one search: a real picture that a group's samples reach, or come close to, counts for all
-    others; and where a group is missing, the balls of those that had it around them are larger.
+    Each sample is compared with each real picture once: a picture that a group's samples reach, or
+    come close to, counts for all other groups; and where a group is missing, the balls of those
+    that had it around them are larger.
     """
     of_reals, of_samples = reach(reals, neighbours), reach(samples, neighbours)
     larger = reach_without(samples, group, neighbours)  # (N, G)
     number = larger.shape[1]
-    among, balls = torch.zeros(number), torch.zeros(number)
+    among, balls = (torch.zeros(number, dtype=torch.int64) for _ in range(2))
     reached = torch.zeros(number, len(reals), dtype=torch.bool)
     closest = torch.full((number, len(reals)), torch.inf)
     for g in range(number):

@@ -62,8 +62,8 @@ def radii_without(features: Features, group: Tensor, k: int) -> Tensor:
 
     Of the ``KEPT`` nearest others; where they are all of one group, the last stands for the rest.
     """
+    _expect(k, len(features) - 1 - int(torch.bincount(group).max()))
     distances, rows = _others(features, min(KEPT, len(features) - 1))
-    _expect(k, distances.shape[1])
     every = torch.arange(int(group.max()) + 1)
     found = torch.empty(len(features), len(every))
     for place, near, some in zip(*(t.split(1024) for t in (found, distances, rows)), strict=True):
@@ -107,12 +107,12 @@ def mean_distance(features: Features) -> float:
     """Mean Euclidean distance over all pairs of different rows."""
     count = len(features)
     _expect(1, count - 1)
-    return float(_summed(features, torch.ones(count, 1))) / (count * (count - 1))
+    return float(_summed(features, features.new_ones(count, 1))) / (count * (count - 1))
 
 
 def mean_distance_without(features: Features, group: Tensor) -> Tensor:
     """The same (G,) without the rows of each group in turn; rows have their group (N,)."""
-    member = torch.nn.functional.one_hot(group).float()  # (N, G)
+    member = torch.nn.functional.one_hot(group).to(features)  # (N, G)
     kept = len(features) - member.sum(0).double()
     _expect(1, int(kept.min()) - 1)
     pairs = _summed(features, member)

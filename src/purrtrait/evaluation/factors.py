@@ -22,10 +22,12 @@ from purrtrait.evaluation.uncertainty import GROUPS, grouped_errors, without_eac
 from purrtrait.types import Features
 
 LARGE = ("body", "accessories")  # parts that fill the picture, and whose pairs are counted
+PAIRS = "all"  # how these pairs are called
 GATE = 0.99  # their names must be right more often than that
 LEAST = 0.5  # and those of other parts more often than this
 FEWEST = 100  # held-out pictures, below which nobody can say how often
 RARE = 0.05  # a value counts as found from this share of the pictures that should show it
+ALIKE = 10  # values of one count, from which theirs says more than each by itself
 SMOOTHING = 0.5  # pictures added to every count from which a frequency is taken
 
 
@@ -128,23 +130,38 @@ def scores(factors: Sequence[Factor], named: Mapping[str, Tensor], pack: Pack) -
     body and accessories. ``divergence/PART`` is KL(samples | pack) in nats, where to show no value
     clearly is one value more. ``confidence/PART`` is the mean probability of the likeliest value.
     """
-    labels = dict(zip(pack.label_names, pack.labels[pack.rows(TRAIN)].T, strict=True))
-    trusted = {factor.name: factor for factor in factors if factor.trusted}
     found: dict[str, float] = {}
-    for name, factor in trusted.items():
+    for name, (clear, real) in counts(factors, named, pack).items():
+        shown = len(next(iter(named.values())))
+        found[f"modes/{name}"] = modes(clear, real, shown)
+        if name != PAIRS:
+            factor = next(factor for factor in factors if factor.name == name)
+            found[f"divergence/{name}"] = divergence(
+                np.append(clear, shown - clear.sum()),
+                np.append(factor.clear * real, (1 - factor.clear) * real.sum()),
+            )
+            found[f"confidence/{name}"] = float(named[name].amax(1).double().mean())
+    return found
+
+
+def counts(
+    factors: Sequence[Factor], named: Mapping[str, Tensor], pack: Pack
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """How many pictures show each value of a trusted part clearly, and how many of the pack's do.
+
+    Of body and accessories also each pair, as of one part that has a value for each.
+    """
+    labels = dict(zip(pack.label_names, pack.labels[pack.rows(TRAIN)].T, strict=True))
+    trusted = {factor.name: factor.values for factor in factors if factor.trusted}
+    found: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    for name, values in trusted.items():
         sure, shown = named[name].max(1)
         if not len(shown):
             raise ValueError("there are no pictures to name parts in; expected at least one")
-        real = np.bincount(labels[name], minlength=factor.values)
-        clear = np.bincount(shown[sure >= SURE], minlength=factor.values)
-        found[f"modes/{name}"] = modes(clear, real, len(shown))
-        found[f"divergence/{name}"] = divergence(
-            np.append(clear, len(shown) - clear.sum()),
-            np.append(factor.clear * real, (1 - factor.clear) * real.sum()),
-        )
-        found[f"confidence/{name}"] = float(sure.double().mean())
+        clear = np.bincount(shown[sure >= SURE], minlength=values)
+        found[name] = clear, np.bincount(labels[name], minlength=values)
     if set(LARGE) <= set(trusted):
-        found["modes/all"] = _pairs(named, [trusted[name].values for name in LARGE], labels)
+        found[PAIRS] = _pairs(named, [trusted[name] for name in LARGE], labels)
     return found
 
 
@@ -153,14 +170,13 @@ def totals(factors: Sequence[Factor]) -> dict[str, int]:
     values = {factor.name: factor.values for factor in factors if factor.trusted}
     found = {f"modes/{name}": count for name, count in values.items()}
     if set(LARGE) <= set(values):
-        found["modes/all"] = math.prod(values[name] for name in LARGE)
+        found[f"modes/{PAIRS}"] = math.prod(values[name] for name in LARGE)
     return found
 
 
 def _pairs(
     named: Mapping[str, Tensor], values: Sequence[int], labels: Mapping[str, np.ndarray]
-) -> float:
-    """The modes of body and accessories, as of one part that has a value for each pair."""
+) -> tuple[np.ndarray, np.ndarray]:
     (one, first), (other, second) = (named[name].max(1) for name in LARGE)
     shown = (first * values[1] + second)[torch.minimum(one, other) >= SURE]
     body, accessories = (labels[name].astype(np.int64) for name in LARGE)
@@ -168,7 +184,7 @@ def _pairs(
         np.bincount(pairs, minlength=math.prod(values))
         for pairs in (shown, body * values[1] + accessories)
     )
-    return modes(clear, real, len(first))
+    return clear, real
 
 
 def modes(clear: np.ndarray, real: np.ndarray, pictures: int) -> float:
@@ -178,8 +194,31 @@ def modes(clear: np.ndarray, real: np.ndarray, pictures: int) -> float:
     would if they were drawn as often as in the pack, whose counts are ``real`` (V,): so that a few
     wrong names among many samples do not make a mode.
     """
-    expected = pictures * real / max(1, real.sum())
-    return float((clear >= np.maximum(1, RARE * expected)).sum())
+    return float((clear >= _enough(real, pictures)).sum())
+
+
+def modes_error(clear: np.ndarray, real: np.ndarray, pictures: int) -> float:
+    """The standard error of their number: that of independent Poisson counts.
+
+    A value that others would show at least t times with probability p adds p (1 - p) to the
+    variance. Its rate is estimated from the count c, and where at least ``ALIKE`` values have this
+    count, or it is 0, as (c + 1) n(c + 1) / n(c) with n(c) values of count c (Good 1953): so values
+    that were never shown have together as many pictures as there are values that were shown once.
+    """
+    times = np.bincount(clear, minlength=2).astype(np.float64)
+    count = np.arange(len(times))
+    smooth = (count + 1) * np.append(times[1:], 0) / np.maximum(1, times)
+    rate = np.where((times >= ALIKE) | (count == 0), smooth, count)[clear]
+    least = np.ceil(_enough(real, pictures))
+    # P(Poisson(rate) >= t) is the regularised lower incomplete gamma function of t and the rate.
+    chance = torch.special.gammainc(torch.from_numpy(least), torch.from_numpy(rate)).numpy()
+    return float(np.sqrt((chance * (1 - chance)).sum()))
+
+
+def _enough(real: np.ndarray, pictures: int) -> np.ndarray:
+    """How many pictures (V,) must show each value."""
+    enough: np.ndarray = np.maximum(1, RARE * pictures * real / max(1, real.sum()))
+    return enough
 
 
 def divergence(samples: np.ndarray, reals: np.ndarray) -> float:
@@ -196,7 +235,7 @@ def divergence(samples: np.ndarray, reals: np.ndarray) -> float:
 def errors(
     factors: Sequence[Factor], named: Mapping[str, Tensor], pack: Pack, groups: int = GROUPS
 ) -> dict[str, float]:
-    """The standard error of each score, from what it is without each group of samples."""
+    """The standard error of each score: of modes in closed form, else without each group."""
     names = [factor.name for factor in factors if factor.trusted]
     if not names:
         return {}
@@ -207,4 +246,8 @@ def errors(
         parts = dict(zip(names, samples.split(widths, 1), strict=True))
         return scores(factors, parts, pack)
 
-    return grouped_errors(without_each(metric), together, together, groups)
+    found = grouped_errors(without_each(metric), together, together, groups)
+    return found | {
+        f"modes/{name}": modes_error(clear, real, len(together))
+        for name, (clear, real) in counts(factors, named, pack).items()
+    }

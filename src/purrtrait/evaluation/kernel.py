@@ -27,10 +27,10 @@ def kernel(reals: Features, samples: Features) -> dict[str, float]:
 
 def left_out(reals: Features, samples: Features, group: Tensor) -> list[dict[str, float]]:
     """The same without the samples of each group in turn; samples have their group (N,)."""
-    member = torch.nn.functional.one_hot(group).float()  # (N, G)
+    member = torch.nn.functional.one_hot(group).to(samples)  # (N, G)
     kept = len(samples) - member.sum(0).double()
     _expect(int(kept.min()))
-    across = _sums(samples, reals, member, torch.ones(len(reals), 1))[:, 0]  # (G,)
+    across = _sums(samples, reals, member, reals.new_ones(len(reals), 1))[:, 0]  # (G,)
     across = (across.sum() - across) / (kept * len(reals))
     pairs = _sums(samples, samples, member, member)  # (G, G)
     itself = member.T.double() @ _itself(samples)
@@ -50,7 +50,8 @@ def _within(features: Features) -> float:
 
 def _itself(features: Features) -> Tensor:
     """The kernel (N,) of each row with itself."""
-    return _cubic(features.double().square().sum(1) / features.shape[1])
+    lengths = [some.double().square().sum(1) for some in features.split(1024)]
+    return _cubic(torch.cat(lengths) / features.shape[1])
 
 
 def _sum(left: Features, right: Features) -> float:
@@ -62,7 +63,10 @@ def _sum(left: Features, right: Features) -> float:
 
 
 def _sums(left: Features, right: Features, of_left: Tensor, of_right: Tensor) -> Tensor:
-    """The same between each two groups: (G, H) for memberships (N, G) and (M, H)."""
+    """The same between each two groups: (G, H) for memberships (N, G) and (M, H).
+
+    Sums over a row are in float32, of rows in float64.
+    """
     total = torch.zeros(of_left.shape[1], of_right.shape[1], dtype=torch.float64)
     for rows, block in _blocks(left, right):
         total += of_left[rows].T.double() @ (block @ of_right).double()

@@ -32,7 +32,7 @@ def standard_errors(
     reals stay as they are: this is the spread between evaluations of one model with other seeds.
     It suits what is a mean in the main, also where it is drawn by lot what is averaged.
     """
-    _expect(samples, rounds)
+    _expect(samples, rounds, "rounds")
     found = [metric(reals, samples[half(len(samples), seed, number)]) for number in range(rounds)]
     return {name: float(np.std([scores[name] for scores in found], ddof=1)) for name in found[0]}
 
@@ -53,7 +53,7 @@ def grouped_errors(
     what counts how much is found, which grows with the number of samples and is no mean: of half of
     the samples it would scatter half as much.
     """
-    _expect(samples, number)
+    _expect(samples, number, "groups")
     return spread(left_out(reals, samples, groups(len(samples), number, seed)))
 
 
@@ -81,9 +81,9 @@ def without_each(metric: Metric) -> LeftOut:
     return left_out
 
 
-def _expect(samples: Features, rounds: int) -> None:
-    if len(samples) < FEWEST or rounds < 2:
+def _expect(samples: Features, number: int, what: str) -> None:
+    if len(samples) < FEWEST or number < 2:
         raise ValueError(
-            f"{len(samples)} samples and {rounds} rounds say nothing of an uncertainty; expected "
-            f"at least {FEWEST} samples and 2 rounds"
+            f"{len(samples)} samples and {number} {what} say nothing of an uncertainty; expected "
+            f"at least {FEWEST} samples and 2 {what}. Draw more samples (--samples)"
         )

@@ -8,8 +8,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-LEAST_SIDE = 5  # narrower kernels, or fewer maps, are faster as they are
-LEAST_MAPS = 32
+LEAST_SIDE = 5  # narrower kernels, or fewer maps, are as fast as they are
+LEAST_INPUTS = 64
+LEAST_OUTPUTS = 128
+MOST_BYTES = 2**28  # of a convolution's transformed kernels, which grow with the maps' surface
 AT_ONCE = 4  # pictures that are transformed back together: their waves stay in the cache
 
 
@@ -35,19 +37,26 @@ class FourierConvolution(nn.Module):
     k^2 s^2 real ones. The transforms of so short a length are matrix products, along rows and then
     along columns: on CPUs these are faster than fast transforms, which wait for memory.
 
+    Maps that are not square, or so large that the transformed kernels would fill the memory, are
+    convolved plainly, and so are those on other devices.
+
     Args:
         convolution: a same-padded convolution of stride 1, which gives its weight and bias. The
-            weight is transformed once for each size of maps, so it must not change any more
+            weight is transformed when maps of another size come, or once it has changed
     """
 
     def __init__(self, convolution: nn.Conv2d) -> None:
         super().__init__()
         self.convolution = convolution
-        self._transforms: dict[int, Transforms] = {}
+        self._made: tuple[int, int, torch.dtype] | None = None
+        self._transforms: Transforms | None = None
 
     @torch.no_grad()
     def forward(self, maps: Tensor) -> Tensor:
         """Maps (B, O, S, S), laid channels-last, for maps (B, I, S, S), without gradients."""
+        if not self._suits(maps):
+            plain: Tensor = self.convolution(maps)
+            return plain
         count, inputs, size, _ = maps.shape
         across, down, kernels, back, out = self._prepared(size)
         waves = across @ maps.permute(0, 2, 3, 1)  # (B, S, 2 * m, I)
@@ -64,10 +73,22 @@ class FourierConvolution(nn.Module):
             torch.add(values.permute(2, 1, 0, 3), bias, out=place)
         return found.permute(0, 3, 1, 2)
 
+    def _suits(self, maps: Tensor) -> bool:
+        if maps.dim() != 4 or maps.shape[2] != maps.shape[3] or not maps.numel():
+            return False
+        weight = self.convolution.weight
+        length = maps.shape[2] + weight.shape[2] // 2
+        waves = length * (length // 2 + 1)
+        size = 2 * waves * weight.shape[0] * weight.shape[1] * weight.element_size()
+        return weight.device.type == "cpu" and size <= MOST_BYTES
+
     def _prepared(self, size: int) -> Transforms:
-        if size not in self._transforms:
-            self._transforms[size] = transforms(self.convolution.weight, size)
-        return self._transforms[size]
+        weight = self.convolution.weight
+        wanted = (size, weight._version, weight.dtype)
+        if self._transforms is None or self._made != wanted:
+            self._transforms = None  # before others take as much memory
+            self._made, self._transforms = wanted, transforms(weight, size)
+        return self._transforms
 
 
 def transforms(weight: Tensor, size: int) -> Transforms:
@@ -119,20 +140,23 @@ def hasten(network: nn.Module) -> None:
     """Compute a network's wide convolutions by Fourier transform from now on, on the CPU.
 
     In place, for a network whose weights do not change any more: what it draws stays the same but
-    for rounding (1e-5), and it cannot learn, since no gradients pass.
+    for rounding (1e-5), and it cannot learn, since no gradients pass. The names of the weights
+    change. What was hastened stays as it is.
     """
     for module in list(network.modules()):
         for name, child in module.named_children():
-            if isinstance(child, nn.Conv2d) and _wide(child):
+            known = isinstance(module, FourierConvolution)
+            if isinstance(child, nn.Conv2d) and not known and _wide(child):
                 setattr(module, name, FourierConvolution(child))
 
 
 def _wide(layer: nn.Conv2d) -> bool:
-    side, narrowest = layer.kernel_size[0], min(layer.in_channels, layer.out_channels)
+    side = layer.kernel_size[0]
     return (
         side % 2 == 1
         and side >= LEAST_SIDE
-        and narrowest >= LEAST_MAPS
+        and layer.in_channels >= LEAST_INPUTS
+        and layer.out_channels >= LEAST_OUTPUTS
         and layer.kernel_size == (side, side)
         and layer.padding == (side // 2, side // 2)
         and layer.stride == layer.dilation == (1, 1)
