@@ -21,11 +21,10 @@ from pathlib import Path
 import torch
 
 from purrtrait import machine
-from purrtrait.evaluation import LEFT_OUT, METRICS, nearness
-from purrtrait.evaluation.metric import Metric
+from purrtrait.evaluation import METRICS, nearness
 from purrtrait.evaluation.neighbours import FEWEST, memorisation
 from purrtrait.evaluation.pixels import SIZE, mirrored
-from purrtrait.evaluation.uncertainty import grouped_errors, standard_errors
+from purrtrait.evaluation.reference import errors_of
 from purrtrait.types import Draw, Features
 
 KILOBYTE = 1024  # the unit of ru_maxrss on Linux
@@ -48,18 +47,13 @@ def peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KILOBYTE
 
 
-def both(
-    name: str, metric: Metric, reals: Features, samples: Features
-) -> dict[str, dict[str, float]]:
+def both(name: str, reals: Features, samples: Features) -> dict[str, dict[str, float]]:
     """A metric's own cost, and that of its standard errors."""
     reals, samples = reals.clone(), samples.clone()
-
-    def errors() -> dict[str, float]:
-        if name in LEFT_OUT:
-            return grouped_errors(LEFT_OUT[name], reals, samples)
-        return standard_errors(metric, reals, samples)
-
-    return {"metric": measured(lambda: metric(reals, samples)), "errors": measured(errors)}
+    return {
+        "metric": measured(lambda: METRICS[name](reals, samples)),
+        "errors": measured(lambda: errors_of(name, reals, samples)),
+    }
 
 
 def copies(count: int) -> dict[str, dict[str, float]]:
@@ -99,7 +93,7 @@ def main() -> None:
     print("|---|---|---|---|---|")
     rows: dict[str, dict[str, dict[str, float]]] = {}
     work: dict[str, Callable[[], dict[str, dict[str, float]]]] = {
-        name: partial(both, name, metric, reals, samples) for name, metric in METRICS.items()
+        name: partial(both, name, reals, samples) for name in METRICS
     }
     work[nearness.NAME] = partial(unseen, asked.count)
     work["copies"] = partial(copies, asked.count)

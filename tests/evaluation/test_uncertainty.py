@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from purrtrait.evaluation import LEFT_OUT, METRICS
+from purrtrait.evaluation.reference import errors_of
 from purrtrait.evaluation.uncertainty import (
     GROUPS,
     grouped_errors,
@@ -32,10 +33,12 @@ def test_the_error_of_a_mean_is_the_closed_form() -> None:
     assert found["mean"] == pytest.approx(float(samples[:, 0].std()) / 20, rel=0.12)
 
 
-def errors(name: str, reals: Features, samples: Features) -> dict[str, float]:
-    if name in LEFT_OUT:
-        return grouped_errors(LEFT_OUT[name], reals, samples)
-    return standard_errors(METRICS[name], reals, samples)
+def scatter(name: str, score: str, reals: Features, drawn: list[Features]) -> tuple[float, float]:
+    """How a score scatters over draws, and the mean error that the first third of them state."""
+    seen = np.std([METRICS[name](reals, samples)[score] for samples in drawn], ddof=1)
+    some = drawn[: len(drawn) // 3]
+    said = np.mean([errors_of(name, reals, samples)[score] for samples in some])
+    return float(seen), float(said)
 
 
 @pytest.mark.parametrize("name", ["frechet", "kernel", "coverage", "diversity"])
@@ -43,7 +46,7 @@ def test_repeated_draws_scatter_as_stated(name: str) -> None:
     metric, reals = METRICS[name], normal(400, 99)
     drawn = [normal(200, seed) + 0.4 for seed in range(24)]
     values = [metric(reals, samples) for samples in drawn]
-    stated = [errors(name, reals, samples) for samples in drawn[:6]]
+    stated = [errors_of(name, reals, samples) for samples in drawn[:6]]
     for score in values[0]:
         if score == "duplicates":  # rare events: the error is of a handful
             continue
@@ -54,22 +57,18 @@ def test_repeated_draws_scatter_as_stated(name: str) -> None:
 
 def test_where_nothing_differs_the_error_is_not_understated() -> None:
     """Both sets of one distribution: the kernel distance is degenerate there, its error large."""
-    metric, reals = METRICS["kernel"], normal(2000, 99)
     drawn = [normal(200, seed) for seed in range(24)]
-    seen = np.std([metric(reals, samples)["kernel"] for samples in drawn], ddof=1)
-    said = np.mean([errors("kernel", reals, samples)["kernel"] for samples in drawn[:6]])
+    seen, said = scatter("kernel", "kernel", normal(2000, 99), drawn)
     assert 0.8 * seen < said < 3 * seen
 
 
 def test_what_counts_all_that_is_found_scatters_as_stated() -> None:
     """Few samples among many reals: each finds some of its own, and half of them half as many."""
-    metric, reals = METRICS["coverage"], normal(3000, 99)
-    drawn = [normal(60, seed) for seed in range(60)]
-    seen = np.std([metric(reals, samples)["coverage"] for samples in drawn], ddof=1)
-    said = np.mean([errors("coverage", reals, samples)["coverage"] for samples in drawn[:20]])
+    reals, drawn = normal(3000, 99), [normal(60, seed) for seed in range(60)]
+    seen, said = scatter("coverage", "coverage", reals, drawn)
     assert 0.75 * seen < said < 1.35 * seen
-    half_as_much = [standard_errors(metric, reals, samples)["coverage"] for samples in drawn[:20]]
-    assert np.mean(half_as_much) < 0.75 * seen
+    halves = [standard_errors(METRICS["coverage"], reals, samples) for samples in drawn[:20]]
+    assert np.mean([half_as_much["coverage"] for half_as_much in halves]) < 0.75 * seen
 
 
 @pytest.mark.parametrize("name", list(LEFT_OUT))

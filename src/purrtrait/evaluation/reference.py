@@ -133,13 +133,17 @@ def scores(
 def errors(reals: Features, samples: Features, report: Report = silent) -> dict[str, float]:
     """The standard error of each of them."""
     found: dict[str, float] = {}
-    for number, (name, metric) in enumerate(METRICS.items(), 1):
-        if name in LEFT_OUT:
-            found |= grouped_errors(LEFT_OUT[name], reals, samples)
-        else:
-            found |= standard_errors(metric, reals, samples)
+    for number, name in enumerate(METRICS, 1):
+        found |= errors_of(name, reals, samples)
         report("uncertainties", number, len(METRICS))
     return found
+
+
+def errors_of(name: str, reals: Features, samples: Features) -> dict[str, float]:
+    """The standard errors of one metric's scores, in the way that suits it."""
+    if name in LEFT_OUT:
+        return grouped_errors(LEFT_OUT[name], reals, samples)
+    return standard_errors(METRICS[name], reals, samples)
 
 
 def blurred(pixels: np.ndarray) -> np.ndarray:
