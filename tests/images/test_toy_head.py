@@ -88,9 +88,8 @@ def test_ears_end_at_their_tips(seed: int, pose: Matrix) -> None:
         along = tip - (points[f"{side} ear outer"] + points[f"{side} ear inner"]) / 2
         along /= np.hypot(*along)
         (x, y), (far, high) = (np.floor(tip + way * along).astype(int) for way in (-3, 3))
-        assume(
-            min(far, high) >= 0 and max(far, high) < SIDE
-        )  # ears of a large head may end outside
+        # Ears of a large head may end outside.
+        assume(min(far, high) >= 0 and max(far, high) < SIDE)
         assert not clear[y, x]
         assert clear[high, far]
 
