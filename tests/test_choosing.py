@@ -16,7 +16,7 @@ from purrtrait import choosing
 from purrtrait.choosing import Asked, Drawn, Pyramid
 from purrtrait.datasets.pack import TRAIN, Pack
 from purrtrait.images.resize import area, to_images, to_uint8
-from purrtrait.networks import fourier
+from purrtrait.networks import hasten
 from purrtrait.networks.fourier import FourierConvolution
 from purrtrait.sampling.levels import Refined
 from purrtrait.types import Critic, Images, Logits
@@ -94,20 +94,22 @@ def test_with_one_candidate_it_is_what_the_sampler_draws(
     assert np.abs(to_uint8(found).astype(int) - whole).max() <= 1
 
 
-def test_what_refines_is_hastened_and_draws_the_same(
+def test_what_refines_and_what_judges_is_hastened_and_draws_the_same(
     folder: Path, pyramid: Pyramid, made: Drawn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fourier, "LEAST_SIDE", 3)
-    monkeypatch.setattr(fourier, "LEAST_INPUTS", 1)
-    monkeypatch.setattr(fourier, "LEAST_OUTPUTS", 1)
+    monkeypatch.setattr(hasten, "LEAST_GAIN", 1)
     quick = choosing.opened(folder, CPU)
-    for sampler, critic in zip(quick.samplers[1:], quick.critics[1:], strict=True):
-        assert isinstance(sampler, Refined) and critic
-        for network in (sampler.drawer, critic):
-            assert any(isinstance(layer, FourierConvolution) for layer in network.modules())
+    refiners = [one.drawer for one in quick.samplers if isinstance(one, Refined)]
+    assert len(refiners) == len(quick.samplers) - 1
+    for network in (*refiners, *quick.critics):
+        assert network
+        assert any(isinstance(layer, FourierConvolution) for layer in network.modules())
     rows = made.sets["best"]
     found, expected = (upwards(one, made, ASKED, rows) for one in (quick, pyramid))
     assert torch.allclose(found, expected, atol=1e-5)
+    judged = choosing.drawn(quick, ASKED, 0)
+    assert torch.equal(judged.portraits, made.portraits)
+    assert torch.allclose(judged.ranking.verdicts, made.ranking.verdicts, atol=1e-4)
 
 
 def test_more_candidates_please_the_critic_more(pyramid: Pyramid, made: Drawn) -> None:

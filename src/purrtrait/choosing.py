@@ -16,7 +16,7 @@ from purrtrait.evaluation.ranking import Ranking, ranked
 from purrtrait.evaluation.reference import Report, silent
 from purrtrait.images.resize import area, to_images
 from purrtrait.model import DRAWN_AT_ONCE
-from purrtrait.networks.fourier import hasten
+from purrtrait.networks.hasten import hasten
 from purrtrait.sampling import bundle
 from purrtrait.sampling.choose import best_of, candidates, indifferent
 from purrtrait.sampling.latents import latents
@@ -96,15 +96,16 @@ def opened(
 
 
 def hastened(pyramid: Pyramid) -> Pyramid:
-    """The same, in place: refiners and their critics with less arithmetic, where that is known.
+    """The same, in place: refiners and all critics with less arithmetic, where that is known.
 
-    They see many pictures, so that it pays to prepare them.
+    They see many pictures, so that it pays to prepare them. What the lowest stage draws stays the
+    same to the bit, with critics or without.
     """
     for sampler, judge in zip(pyramid.samplers, pyramid.critics, strict=True):
         if isinstance(sampler, Refined):
             hasten(sampler.drawer)
-            if judge is not None:
-                hasten(judge)
+        if judge is not None:
+            hasten(judge)
     return pyramid
 
 

@@ -11,10 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from purrtrait.assemble.arithmetic import counted
 from purrtrait.networks import fourier
-from purrtrait.networks.fourier import FourierConvolution, Transforms, hasten, transforms
-from purrtrait.networks.refiner import Refiner, RefinerCritic
+from purrtrait.networks.fourier import FourierConvolution, Transforms, transforms
 
 
 @given(
@@ -56,37 +54,6 @@ def test_maps_of_several_sizes_follow_one_another() -> None:
         assert torch.allclose(quick(maps), plain(maps), atol=1e-12)
 
 
-def test_a_hastened_refiner_draws_the_same_for_less() -> None:
-    torch.manual_seed(0)
-    refiner, critic = Refiner(16, 1, "wide").eval(), RefinerCritic(16, 1, "wide-32").eval()
-    quick, sharp = copy.deepcopy(refiner), copy.deepcopy(critic)
-    hasten(quick)
-    hasten(sharp)
-    z, given = torch.rand(4, 256), torch.rand(4, 1, 16, 16)
-    with torch.no_grad():
-        slow = counted(lambda: refiner(z, given))
-        fast = counted(lambda: quick(z, given))  # the kernels' transform, made once, is in it
-        again = counted(lambda: quick(z, given))
-        assert torch.allclose(refiner(z, given), quick(z, given), atol=1e-5)
-        assert torch.allclose(critic(given), sharp(given), atol=1e-5)
-    assert again < fast < slow
-    # 10 x 19 complex products of the maps instead of 49 x 16 x 16 real ones, and the transforms.
-    there, back = 64 * (2 * 10 * 16 * 16 + 4 * 19 * 32 * 10), 512 * (10 * 32 * 38 + 16 * 16 * 20)
-    products = 49 * 16 * 16 * 64 * 512 - 4 * 10 * 19 * 64 * 512
-    assert slow - again == 2 * 4 * (products - there - back)
-    assert fast - again == 2 * 10 * 19 * 2 * 49 * 64 * 512
-
-
-def test_what_was_hastened_stays_as_it_is() -> None:
-    torch.manual_seed(0)
-    network, maps = Refiner(8, 1, "wide").eval(), torch.rand(1, 1, 8, 8)
-    hasten(network)
-    found = [str(network)]
-    hasten(network)
-    assert [str(network)] == found
-    assert network(torch.rand(1, 64), maps).shape == (1, 1, 8, 8)
-
-
 @pytest.mark.parametrize("shape", [(0, 2, 8, 8), (2, 2, 8, 6), (2, 8, 8)])
 def test_maps_that_it_is_not_made_for_are_convolved_plainly(shape: tuple[int, ...]) -> None:
     plain, maps = nn.Conv2d(2, 3, 5, padding=2), torch.rand(shape)
@@ -125,29 +92,3 @@ def test_other_weights_are_transformed_anew() -> None:
     assert not torch.allclose(before, other(maps), atol=1e-2)
     quick.double()
     assert torch.allclose(quick(maps.double()), plain(maps.double()), atol=1e-12)
-
-
-def test_only_what_gains_is_hastened() -> None:
-    layers = {
-        "wide": nn.Conv2d(64, 128, 5, padding=2),
-        "narrow": nn.Conv2d(64, 128, 3, padding=1),
-        "few maps come in": nn.Conv2d(63, 128, 7, padding=3),
-        "few maps come out": nn.Conv2d(64, 127, 7, padding=3),
-        "strides": nn.Conv2d(64, 128, 5, 2, 2),
-        "trims": nn.Conv2d(64, 128, 5),
-        "grouped": nn.Conv2d(64, 128, 5, padding=2, groups=2),
-        "dilated": nn.Conv2d(64, 128, 5, padding=2, dilation=2),
-        "even": nn.Conv2d(64, 128, 6, padding=3),
-        "oblong": nn.Conv2d(64, 128, (5, 7), padding=(2, 3)),
-        "reflects": nn.Conv2d(64, 128, 5, padding=2, padding_mode="reflect"),
-        "elsewhere": nn.Conv2d(64, 128, 5, padding=2, device="meta"),
-        "transposed": nn.ConvTranspose2d(64, 128, 5, padding=2),
-    }
-    network = nn.ModuleDict({name: nn.Sequential(layer) for name, layer in layers.items()})
-    hasten(network)
-    changed = {
-        name
-        for name, inner in network.items()
-        if isinstance(inner, nn.Sequential) and isinstance(inner[0], FourierConvolution)
-    }
-    assert changed == {"wide"}

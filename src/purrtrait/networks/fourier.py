@@ -8,10 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-LEAST_SIDE = 5  # narrower kernels, or fewer maps, are as fast as they are
-LEAST_INPUTS = 64
-LEAST_OUTPUTS = 128
-MOST_BYTES = 2**28  # of a convolution's transformed kernels, which grow with the maps' surface
+MOST_BYTES = 2**29  # of a convolution's transformed kernels, which grow with the maps' surface
 AT_ONCE = 4  # pictures that are transformed back together: their waves stay in the cache
 
 
@@ -69,8 +66,8 @@ class FourierConvolution(nn.Module):
         bias = self.convolution.bias if self.convolution.bias is not None else maps.new_zeros(())
         for place, some in zip(found.split(AT_ONCE), waves.split(AT_ONCE, 2), strict=True):
             rows = back @ some.flatten(2)  # (m, 2 * S, few * O)
-            values = (out @ rows.view(out.shape[1], -1)).view(size, size, len(place), -1)
-            torch.add(values.permute(2, 1, 0, 3), bias, out=place)
+            values = out @ rows.view(out.shape[1], size, -1).transpose(0, 1)  # (S, S, few * O)
+            torch.add(values.unflatten(2, (len(place), -1)).permute(2, 0, 1, 3), bias, out=place)
         return found.permute(0, 3, 1, 2)
 
     def _suits(self, maps: Tensor) -> bool:
@@ -133,34 +130,4 @@ def transforms(weight: Tensor, size: int) -> Transforms:
         kernels.view(half * length, -1, len(weight)),
         back.flatten(2).flatten(0, 1).to(weight),
         out.contiguous().to(weight),
-    )
-
-
-def hasten(network: nn.Module) -> None:
-    """Compute a network's wide convolutions by Fourier transform from now on, on the CPU.
-
-    In place, for a network whose weights do not change any more: what it draws stays the same but
-    for rounding (1e-5), and it cannot learn, since no gradients pass. The names of the weights
-    change. What was hastened stays as it is.
-    """
-    for module in list(network.modules()):
-        for name, child in module.named_children():
-            known = isinstance(module, FourierConvolution)
-            if isinstance(child, nn.Conv2d) and not known and _wide(child):
-                setattr(module, name, FourierConvolution(child))
-
-
-def _wide(layer: nn.Conv2d) -> bool:
-    side = layer.kernel_size[0]
-    return (
-        side % 2 == 1
-        and side >= LEAST_SIDE
-        and layer.in_channels >= LEAST_INPUTS
-        and layer.out_channels >= LEAST_OUTPUTS
-        and layer.kernel_size == (side, side)
-        and layer.padding == (side // 2, side // 2)
-        and layer.stride == layer.dilation == (1, 1)
-        and layer.groups == 1
-        and layer.padding_mode == "zeros"
-        and layer.weight.device.type == "cpu"
     )
