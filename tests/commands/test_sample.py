@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch import nn
 
 import stacked
 from helpers import files
-from purrtrait import face, model
+from purrtrait import face, machine, model
 from purrtrait.__main__ import run
 from purrtrait.datasets.pack import Pack
 from purrtrait.images import sheet
@@ -29,7 +33,7 @@ def pyramid(kittens: Pack) -> Path:
 def call(capsys: pytest.CaptureFixture[str], *words: object) -> dict[str, Any]:
     """What a command that goes well prints as JSON."""
     capsys.readouterr()
-    assert run([str(word) for word in ("sample", *words, "--json")]) == 0
+    assert run([str(word) for word in ("sample", "--threads", 1, *words, "--json")]) == 0
     found: dict[str, Any] = json.loads(capsys.readouterr().out)
     return found
 
@@ -62,6 +66,36 @@ def test_critics_choose_of_a_pyramid_unless_another_way_is_asked_for(
     assert ("grid" in found) != judged
     for name in found.keys() - {"folder"}:
         assert Path(found[name]).is_file()
+
+
+@pytest.mark.parametrize("way", [["--count", 1], FEW])
+def test_it_draws_on_so_many_threads_and_keeps_memory_meanwhile(
+    way: list[str],
+    pyramid: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept: list[bool] = []
+    seen: set[tuple[int, bool]] = set()
+
+    @contextmanager
+    def keeping() -> Iterator[None]:
+        kept.append(True)
+        yield
+        kept.pop()
+
+    def seeing(*_: object) -> None:
+        seen.add((torch.get_num_threads(), bool(kept)))
+
+    monkeypatch.setattr(machine, "kept_memory", keeping)
+    before = torch.get_num_threads()
+    watching = nn.modules.module.register_module_forward_hook(seeing)
+    try:
+        call(capsys, pyramid, *way, "--threads", 2)
+    finally:
+        watching.remove()
+    assert seen == {(2, True)}
+    assert torch.get_num_threads() == before
 
 
 def test_plain_portraits_have_their_temperature_and_truncation(

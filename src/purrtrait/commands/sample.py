@@ -13,8 +13,10 @@ from purrtrait import arguments
 from purrtrait.commands.common import (
     device_option,
     json_option,
+    on_threads,
     show,
     temperature_option,
+    threads_option,
     truncation_option,
 )
 
@@ -75,6 +77,7 @@ SHOWN = 16  # of the best stand beside their neighbours
 )
 @click.option("--out", type=click.Path(path_type=Path), help="By default a new folder in samples/.")
 @device_option
+@threads_option
 @json_option
 @click.pass_context
 def sample(
@@ -99,7 +102,8 @@ def sample(
     arguments.temperatures(asked["temperatures"])
     folder = wrapping.sampler_folder(wrapping.best_checkpoint(path) if best else path)
     judges = _judges(_critics_choose(context, path, folder), path, folder, asked)
-    made = _judged(path, *judges, out, asked) if judges else _plain(path, folder, out, asked)
+    with on_threads(asked["threads"]):
+        made = _judged(path, *judges, out, asked) if judges else _plain(path, folder, out, asked)
     show({name: str(value) for name, value in made.items()}, as_json)
 
 
