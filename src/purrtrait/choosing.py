@@ -23,7 +23,7 @@ from purrtrait.sampling.latents import latents
 from purrtrait.sampling.levels import Refined
 from purrtrait.types import Critic, Draw, Images, Latents, Sampler
 
-AT_ONCE = 16  # portraits that are refined between two reports
+AT_ONCE = 24  # portraits that are refined between two reports
 
 
 @dataclass(frozen=True)

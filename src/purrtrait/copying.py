@@ -17,7 +17,6 @@ from purrtrait.evaluation import features
 from purrtrait.evaluation.distances import nearest
 from purrtrait.evaluation.features import Extractor
 from purrtrait.evaluation.judge import expect_comparable
-from purrtrait.evaluation.pixels import Pixels
 from purrtrait.evaluation.ranking import ranked
 from purrtrait.evaluation.reference import Reference, Report, silent
 from purrtrait.files import replacing
@@ -68,10 +67,9 @@ def pairs(
 
     ``path`` is a run, a checkpoint, a bundle or a folder of pictures. Where there is no critic (in
     a bundle or a folder), the samples nearest to the training pictures are taken: copies would be
-    among them. All training pictures are looked at.
+    among them. All training pictures are looked at, pixel by pixel and as the extractor sees them.
     """
-    plain, other = Pixels(), judging.extractor(extractor_name)
-    judge = None
+    other, judge = judging.extractor(extractor_name), None
     if judging.draws(path):
         folder = wrapping.sampler_folder(path)
         pixels = judging.drawn(model.load(folder, device), count, seed, report)
@@ -81,17 +79,20 @@ def pairs(
         pixels, names = judging.pictures(path, pack, count, 1)
     expect_comparable(pixels, pack)
     if judge is None:
-        away = near(plain, pack, pixels, report).distances
+        away = nearest_pixels(pack, pixels, report).distances
         numbers, by = np.argsort(away, kind="stable")[:best], "nearest to the training pictures"
     else:
         numbers = ranked(judge, to_images(pixels)).best(best).numpy()
         by = "judged best by the critic"
     chosen = pixels[numbers]
+    found = [nearest_pixels(pack, chosen, report)]
+    if other.name != found[0].seen_by:
+        found.append(near(other, pack, chosen, report))
     return Pairs(
         chosen,
         [names[number] for number in numbers],
         f"{len(numbers)} of {len(pixels)}, {by}",
-        [near(seen, pack, chosen, report) for seen in {e.name: e for e in (plain, other)}.values()],
+        found,
     )
 
 

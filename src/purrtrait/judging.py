@@ -166,6 +166,11 @@ def open_pack(path: Path, against: Path | None) -> Pack:
                     "--against PACK, wherever it is now"
                 )
             return Pack.open(data)
+    if not shelf.found(path).exists():
+        raise ValueError(
+            f"there is nothing at {path}; expected a run, a checkpoint, a bundle or a folder of "
+            f"pictures{shelf.hint(path)}"
+        )
     raise ValueError(f"{path} is no run, which would know its pack: name one with --against PACK")
 
 

@@ -146,14 +146,15 @@ Schedule: TypeAlias = Callable[[Progress], float]
 class Terms:
     """What a loss says: ``costs[player][term]`` are scalars to go down, ``watch`` is only logged.
 
-    ``descents`` names the players that share one backward pass: its key is a tuple of players and
-    its value the scalar whose gradient serves them all. Empty means that each player goes down the
-    sum of its own costs.
+    ``descents`` names the players that share one backward pass: its key is a tuple of players, its
+    value the scalar whose gradient serves them all; ``held`` is what is left of it where a balance
+    holds the game back. Without descents each player goes down the sum of its own costs.
     """
 
     costs: Mapping[str, Mapping[str, Tensor]]
     watch: Mapping[str, Tensor] = field(default_factory=dict)
     descents: Mapping[tuple[str, ...], Tensor] = field(default_factory=dict)
+    held: Mapping[tuple[str, ...], Tensor] = field(default_factory=dict)
 
 
 def always(scores: Mapping[str, float]) -> bool:
@@ -169,10 +170,9 @@ def nothing() -> None:
 class Turn:
     """Who moves next, and down what.
 
-    ``advance`` is 1 when the turn is played with the next batch and 0 when it stays with the batch
-    of the turn before; ``ticks`` is 1 when its real images count on the clock. The loss is always
-    computed; ``admit`` then decides from the scores whether the movers step. ``after`` runs at the
-    end (weight clipping). ``lot`` numbers which of several things the loss does with a batch.
+    ``advance`` is 1 when it takes the next batch and 0 for that of the turn before; ``ticks`` is 1
+    when its reals count on the clock. The loss is always computed; ``admit`` then says by the
+    scores whether movers step. ``after`` comes last (clipping); ``lot`` numbers what a loss does.
     """
 
     movers: tuple[str, ...]

@@ -102,3 +102,17 @@ def test_what_cannot_be_built_is_said() -> None:
         made, _ = options.override(options.find("dcgan"), TINY | settings)
         with pytest.raises(ValueError, match=words):
             build.stage(made.stages[0], SHAPE, 1, CPU)
+
+
+@pytest.mark.parametrize("balance", ["margin", "accuracy"])
+@pytest.mark.parametrize("name", ["vae-gan", "wgan"])
+def test_a_balance_that_goes_by_verdicts_wants_a_game_that_gives_them_a_level(
+    balance: str, name: str
+) -> None:
+    def made(**settings: str) -> build.Built:
+        return build.stage(recipe(name, settings).stages[0], SHAPE, 1, CPU)
+
+    with pytest.raises(ValueError, match=f"'{balance}' goes by .* --set game=non-saturating"):
+        made(balance=balance)
+    assert made(balance="l2").objective.artists
+    assert made(balance=balance, game="non-saturating").objective.artists

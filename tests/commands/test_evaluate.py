@@ -271,7 +271,10 @@ def test_of_a_folder_of_samples_the_grid_is_not_judged(trained: Path, kittens: P
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["nowhere"], "name one with --against"),
+        (["nowhere"], "there is nothing at nowhere; expected a run, a checkpoint, a bundle or"),
+        (["kittns"], "Did you mean 'kittens'?"),
+        (["few"], "few is no run, which would know its pack: name one with --against"),
+        (["kittens"], "kittens is no run, which would know its pack: name one with --against"),
         (["nowhere", "--against", "PACK"], "There is no folder nowhere"),
         (["RUN", "--against", "nowhere"], "there is no pack nowhere"),
         (["RUN", "--against", "."], "is not a pack"),

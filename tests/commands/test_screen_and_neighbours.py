@@ -15,7 +15,6 @@ import helpers
 import purrtrait
 from purrtrait.__main__ import run
 from purrtrait.datasets.pack import TRAIN, Pack
-from purrtrait.evaluation.pixels import Pixels
 from purrtrait.images import sheet
 from purrtrait.images.resize import to_images
 
@@ -139,7 +138,7 @@ def test_neighbours(
     train = kittens.rows(TRAIN)
     names = [kittens.manifest.photos[row] for row in train]
     drawn = purrtrait.load(trained).sample(40)
-    seen, real = Pixels()(drawn), Pixels()(kittens.images[train])
+    seen, real = (to_images(some).flatten(1) for some in (drawn, kittens.images[train]))
     for row in rows:
         apart = (real - seen[int(row["sample"])]).square().sum(1).sqrt()
         assert row["pixels photo"] == names[int(apart.argmin())]
@@ -203,6 +202,8 @@ def test_neighbours_of_pictures_of_another_kind(
 
 def test_neighbours_of_what_is_no_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["neighbours", "nowhere"]) == 2
+    assert "there is nothing at nowhere" in capsys.readouterr().err
+    assert run(["neighbours", "kittens"]) == 2
     assert "name one with --against" in capsys.readouterr().err
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as entropy
 
 import helpers
@@ -249,9 +249,9 @@ class Trio(Objective):
 
     def drawn(self, batch: Batch) -> Terms:
         encoder, decoder = (self.networks[name].weight.sum() for name in TRIO[:2])
-        together, alone = encoder + 2 * decoder, 5 * decoder
         costs = {"encoder": {"own": encoder}, "decoder": {"own": decoder, "game": decoder}}
-        return Terms(costs, {}, {TRIO[:2]: together, TRIO[1:2]: alone})
+        whole: dict[tuple[str, ...], Tensor] = {("encoder",): encoder, ("decoder",): 7 * decoder}
+        return Terms(costs, {}, whole, held={("decoder",): 2 * decoder})
 
     def turns(self, now: Progress) -> Sequence[Turn]:
         return [Turn(("critic",), self.judged, ticks=1), Turn(TRIO[:2], self.drawn, advance=0)]

@@ -13,8 +13,9 @@ from purrtrait.assemble.options import as_part, checked
 from purrtrait.assemble.tables import NETWORKS, PARTS, Table, parameters, wants
 from purrtrait.config import Part, Stage
 from purrtrait.images.vary import VARIATIONS, Variation
+from purrtrait.losses.exchange import Game
 from purrtrait.networks.blocks import channels_last
-from purrtrait.objectives import BALANCES, OBJECTIVES
+from purrtrait.objectives import BALANCES, BY_LEVEL, OBJECTIVES
 from purrtrait.sampling import LEVELS
 from purrtrait.training import OPTIMISERS, SCHEDULES
 from purrtrait.training.state import Pace
@@ -52,6 +53,7 @@ def stage(recipe: Stage, shape: Shape, seed: int, device: torch.device) -> Built
     networks, described = players(recipe, known, seed, device)
     factory = lookup(OBJECTIVES, "objective", recipe.objective.name)
     options = arguments(OBJECTIVES, "objective", recipe.objective, known)
+    _expect_level(recipe.balance.name, options.get("game"))
     balance = BALANCES[recipe.balance.name](**arguments(BALANCES, "balance", recipe.balance, known))
     objective: Objective = balance(factory(**networks, **options))
     channels_last(objective.to(device))
@@ -68,6 +70,16 @@ def stage(recipe: Stage, shape: Shape, seed: int, device: torch.device) -> Built
             "retouchers": artists[1:],
         },
     )
+
+
+def _expect_level(balance: str, game: Game | None) -> None:
+    """ValueError where a balance goes by verdicts that say nothing by themselves."""
+    if game is not None and not game.level and balance in BY_LEVEL:
+        raise ValueError(
+            f"the balance '{balance}' goes by what the critic says of reals and of fakes, but in "
+            "this game a verdict says something beside others only; expected another game: --set "
+            "game=non-saturating, or --set balance=none"
+        )
 
 
 def level(recipe: Stage, shape: Shape) -> Level:

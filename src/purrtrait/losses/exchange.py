@@ -85,14 +85,16 @@ class Game:
 
     ``slopes`` says that the critic's loss slopes at every verdict on a fake, so that the
     generator's gradient can be read off the critic's; ``pairs`` that the generator's loss sets each
-    fake against a real, so that there must be as many; ``won_at_zero`` names the players who have
-    won when their loss is near 0 or below.
+    fake against a real, so that there must be as many; ``level`` that a verdict says something by
+    itself, reals above 0 and fakes below, and not only beside others; ``won_at_zero`` names the
+    players who have won when their loss is near 0 or below.
     """
 
     critic: Loss
     generator: Loss
     slopes: bool = True
     pairs: bool = False
+    level: bool = True
     won_at_zero: tuple[str, ...] = ("critic", "generator")
 
 

@@ -106,6 +106,7 @@ def wasserstein() -> Game:
     return Game(
         lambda exchange: exchange.fake - exchange.real,
         lambda exchange: -exchange.fake,
+        level=False,
         won_at_zero=(),
     )
 
@@ -120,4 +121,5 @@ def relativistic() -> Game:
         lambda exchange: softplus(exchange.fake - exchange.real),
         lambda exchange: softplus(exchange.real.detach() - exchange.fake),
         pairs=True,
+        level=False,
     )

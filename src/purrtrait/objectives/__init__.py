@@ -41,3 +41,5 @@ BALANCES: dict[str, Callable[..., Balance]] = {
     "margin": margin.margin,
     "none": balanced.none,
 }
+
+BY_LEVEL = frozenset({"accuracy", "margin"})  # balances that look at verdicts by themselves

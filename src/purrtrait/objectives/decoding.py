@@ -26,15 +26,11 @@ SHORTEST = 1e-30  # near the limit of float32: a gradient that is all zeros stay
 
 @dataclass
 class Decoding:
-    """What encoder and decoder make of a batch: each pass is made when it is first asked for.
-
-    The gradient of a reconstruction reaches the encoder multiplied by ``echo``.
-    """
+    """What encoder and decoder make of a batch: each pass is made when it is first asked for."""
 
     encoder: Encoder
     duel: Adversarial
     batch: Batch
-    echo: float = 1.0
 
     @cached_property
     def posterior(self) -> tuple[Tensor, Tensor]:
@@ -52,8 +48,7 @@ class Decoding:
         """
         z = somewhere(*self.posterior, self.batch)
         others, _ = self.duel.asked(self.batch)
-        # The very same numbers: only the gradient is not.
-        drawn = self.duel.drawer(torch.cat([torch.lerp(z.detach(), z, self.echo), others]))
+        drawn = self.duel.drawer(torch.cat([z, others]))
         reconstructions, samples = drawn.tensor_split(2)
         return reconstructions, samples
 

@@ -62,11 +62,11 @@ class Margin(Rule):
         return True
 
     def withheld(self, turn: Turn, batch: Batch) -> Terms:
-        """What a turn with others costs; the artist's own descent is flat where it is held back."""
+        """What a turn with others costs; without the game where the artist is held back."""
         terms, own = turn.loss(batch), self.players[1:]
-        assert own in terms.descents, "the artist's part in the game is a descent of its own"
-        descents = {**terms.descents, own: terms.descents[own] * self.stepping[1]}
-        return replace(terms, descents=descents)
+        assert own in terms.held, "whoever plays and does more says what it does without the game"
+        held = {} if self.stepping[1] else terms.held
+        return replace(terms, descents={**terms.descents, **held})
 
     def counts(self, place: int) -> dict[str, Tensor]:
         """The share of a player's turns so far in which it stepped, and how many others."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from purrtrait.losses.divergence import divergence
 from purrtrait.losses.exchange import Game, Penalty
@@ -43,28 +43,26 @@ from purrtrait.types import (
     Turn,
 )
 
-# The descent of the game at the decoder. A balance that holds the decoder back takes this one away
-# from the terms of its turn: all that is left is the variational autoencoder, which always steps.
-PLAYED = ("decoder",)
-
 
 class VaeGan(Drawing):
     """Encoder, decoder and critic (Larsen et al. 2016, "Autoencoding beyond pixels ...").
 
     The encoder goes down divergence + reconstruction; the decoder down weight_vae * reconstruction
     + weight_gan * game; the critic plays the game. Pictures' latents and the prior's pass the
-    decoder together. The game moves the decoder alone: it goes back by a pass of its own, since in
-    batch norm one picture's gradient reaches all others.
+    decoder together. The game moves the decoder alone: reconstruction goes back to the encoder by a
+    pass of its own, since in batch norm one picture's gradient reaches all others. A balance that
+    holds the decoder back leaves the variational autoencoder, which always steps.
 
     The costs stand as they are, before their weights. A cost is first followed back to the decoded
     pictures, where the gradients of reconstruction and game are compared and weighed, and from
     there on through the networks, so that weighing costs nothing.
 
     E, G and D being one forward pass of encoder, decoder and critic over as many pictures as there
-    are reals, a step in which each moves once costs 3E + 10G + 8D: 2G forward, and both twice back;
-    a further move of the critic 1E + 2G + 6D. Reconstruction in features costs 3D more (reals and
-    reconstructions forward, one of them back), judged reconstructions 5D. Nobody needs the input
-    gradients of the first layers of encoder and critic, nor that of the decoder's from the game.
+    are reals, a step in which each moves once costs 3E + 8G + 8D: 2G forward, 2G back through the
+    decoder to the encoder and 4G back to its own weights; a further move of the critic 1E + 2G +
+    6D. Reconstruction in features costs 3D more (reals and reconstructions forward, one of them
+    back), judged reconstructions 5D. Nobody needs the input gradients of the first layers of
+    encoder and critic, nor of the decoder's on the way to its own weights.
 
     Args:
         encoder: says where the latents of a picture lie
@@ -151,8 +149,7 @@ class VaeGan(Drawing):
         last: list[Decoding] = []
 
         def judge(move: int, batch: Batch) -> Terms:
-            # The decoder's weight of the reconstruction is not the encoder's.
-            last[:] = [Decoding(self.encoder, self.duel, batch, 1 / self.weight_vae)]
+            last[:] = [Decoding(self.encoder, self.duel, batch)]
             return self.judged(last[0], move)
 
         def draw(batch: Batch) -> Terms:
@@ -176,7 +173,7 @@ class VaeGan(Drawing):
         )
 
     def drawn(self, made: Decoding, weight: float) -> Terms:
-        """What encoder and decoder lose, with a descent for the game alone."""
+        """What encoder and decoder lose, each with a descent of its own."""
         pictures = made.reconstructions, made.batch.images
         likeness = self.compare(self.duel.critic, self.unlikelihood, *pictures).mean()
         apart = divergence(*made.posterior).mean()
@@ -199,11 +196,12 @@ class VaeGan(Drawing):
             "decoder/factor": factor,
             "latent/weight": apart.new_tensor(weight),
         }
-        descents = {
-            ("encoder", "decoder"): self.weight_vae * alike.carried() + weight * apart,
-            PLAYED: factor * played.carried(),
+        redrawn = self.weight_vae * alike.carried()
+        descents: dict[tuple[str, ...], Tensor] = {
+            ("encoder",): alike.carried() + weight * apart,
+            ("decoder",): redrawn + factor * played.carried(),
         }
-        return Terms(costs, watch, descents)
+        return Terms(costs, watch, descents, held={("decoder",): redrawn})
 
     def panel(self, batch: Batch, subject: nn.Module) -> Mapping[str, Images]:
         """Pictures, and what is decoded of their likeliest latents."""
