@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import purrtrait
 import stacked
@@ -18,6 +20,7 @@ from purrtrait.datasets.pack import TRAIN, Pack
 from purrtrait.images.resize import area, to_images, to_uint8
 from purrtrait.networks import hasten
 from purrtrait.networks.fourier import FourierConvolution
+from purrtrait.networks.scatter import ScatteredConvolution
 from purrtrait.sampling.levels import Refined
 from purrtrait.types import Critic, Images, Logits
 
@@ -109,7 +112,20 @@ def test_what_refines_and_what_judges_is_hastened_and_draws_the_same(
     assert torch.allclose(found, expected, atol=1e-5)
     judged = choosing.drawn(quick, ASKED, 0)
     assert torch.equal(judged.portraits, made.portraits)
-    assert torch.allclose(judged.ranking.verdicts, made.ranking.verdicts, atol=1e-4)
+    assert torch.allclose(judged.ranking.verdicts, made.ranking.verdicts, atol=1e-5)
+
+
+def test_what_the_lowest_stage_draws_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hasten, "LEAST_GAIN", 1)
+    drawer, judge = (
+        nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(64, 1, 3, padding=1))
+        for _ in range(2)
+    )
+    lowest: Any = SimpleNamespace(drawer=drawer)
+    critic: Any = judge
+    choosing.hastened(Pyramid([lowest], ["base"], [critic], CPU))
+    assert [type(layer) for layer in drawer] == [nn.Conv2d, nn.Conv2d]
+    assert [type(layer) for layer in judge] == [FourierConvolution, ScatteredConvolution]
 
 
 def test_more_candidates_please_the_critic_more(pyramid: Pyramid, made: Drawn) -> None:

@@ -161,7 +161,9 @@ def test_a_base_of_another_colour_is_refused(
     whole: Run, grey_kittens: Pack, tmp_path: Path
 ) -> None:
     asked = {"runs_folder": tmp_path, "start_from": whole.path, "first": "refine-32"}
-    with pytest.raises(ValueError, match="do not fit"):
+    with pytest.raises(
+        ValueError, match=r"in colour, but the pack .* is in grey; .* without --grey"
+    ):
         train(grey_kittens, **asked)
     assert not list(tmp_path.glob("pyramid-*"))
 

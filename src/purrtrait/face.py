@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from pydantic import ValidationError
 
 from purrtrait import config, judging, machine, trainer, wrapping
 from purrtrait.assemble import arithmetic, build, options
+from purrtrait.assemble.handing import expect_fit
 from purrtrait.assemble.place import Request
 from purrtrait.assemble.plan import Plan, Source, as_trained, begin_anew
-from purrtrait.config import Recipe, Stage, Upkeep
+from purrtrait.config import Recipe, Upkeep
 from purrtrait.datasets import manifest
 from purrtrait.datasets.pack import Pack
 from purrtrait.evaluation.judgement import Judgement
@@ -30,8 +30,7 @@ from purrtrait.training import checkpoint
 from purrtrait.training import run as runs
 from purrtrait.training.checkpoint import Checkpoint
 from purrtrait.training.session import Stop
-from purrtrait.training.state import State
-from purrtrait.types import Batch, Progress
+from purrtrait.types import Progress
 from purrtrait.words import nearest
 
 __all__ = ["Model", "evaluate", "film", "load", "prepare", "resume", "sample", "train"]
@@ -153,7 +152,7 @@ def resume(
     anew = begin_anew(changed, found, plan)
     for stage in changed.stages:
         if done and stage.name in found and stage.name not in anew:
-            _expect_fit(stage, request, found[stage.name], tuple(stage.players))
+            expect_fit(stage, request, found[stage.name], tuple(stage.players))
     noted, done = as_trained(changed, recipe, done, found, plan, anew)
     return _wrapped(trainer.go_on(there, noted, done, request, stop, watch, plan))
 
@@ -288,7 +287,7 @@ def _source(
             )
     chosen = tuple(players) or known * (number == 0)
     if chosen:
-        _expect_fit(recipe.stages[number], request, found, chosen)
+        expect_fit(recipe.stages[number], request, found, chosen)
     return Source(found, chosen, _earlier(Path(path), recipe, request, number))
 
 
@@ -312,19 +311,6 @@ def _earlier(path: Path, recipe: Recipe, request: Request, number: int) -> tuple
                 f"{path} has no stage '{stage.name}' (it has {', '.join(there) or 'none'}), on "
                 "which the stages that are to be trained may stand; train that too"
             )
-        _expect_fit(stage, request, there[stage.name], tuple(stage.players))
+        expect_fit(stage, request, there[stage.name], tuple(stage.players))
         earlier.append(there[stage.name])
     return tuple(earlier)
-
-
-def _expect_fit(
-    stage: Stage, request: Request, found: Checkpoint, players: tuple[str, ...]
-) -> None:
-    """ValueError, before anything is written, if saved weights do not fit a stage's networks."""
-    pack, here = Pack.open(Path(request.data)), torch.device("cpu")
-    built = build.stage(stage, build.Shape(pack.size, pack.channels), request.seed, here)
-    State(built.objective, built.paces, _no_batch, 0.0, 1).start_from(found.training(), players)
-
-
-def _no_batch(now: Progress) -> Batch:
-    raise AssertionError("nothing is trained where weights are only tried on")

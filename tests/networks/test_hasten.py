@@ -6,7 +6,8 @@ import copy
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from purrtrait.assemble.arithmetic import counted
 from purrtrait.networks.fourier import FourierConvolution
@@ -49,15 +50,16 @@ def test_what_was_hastened_stays_as_it_is() -> None:
 WIDE, NARROW = (
     {
         "many maps": nn.Conv2d(64, 128, 5, padding=2),
-        "large kernels": nn.Conv2d(24, 24, 7, padding=3),
-        "very many maps": nn.Conv2d(152, 152, 3, padding=1, bias=False),
-        "narrow at one end": nn.Conv2d(23, 4096, 5, padding=2),
+        "large kernels": nn.Conv2d(30, 30, 7, padding=3),
+        "very many maps": nn.Conv2d(200, 200, 3, padding=1, bias=False),
+        "narrow at one end": nn.Conv2d(31, 4096, 5, padding=2),
     },
     {
         "fewer maps": nn.Conv2d(64, 128, 3, padding=1),
-        "fewer of large kernels": nn.Conv2d(21, 21, 7, padding=3),
-        "fewer of small kernels": nn.Conv2d(151, 151, 3, padding=1),
-        "too narrow at one end": nn.Conv2d(22, 4096, 5, padding=2),
+        "fewer of large kernels": nn.Conv2d(29, 29, 7, padding=3),
+        "fewer of small kernels": nn.Conv2d(199, 199, 3, padding=1),
+        "too narrow at one end": nn.Conv2d(30, 4096, 5, padding=2),
+        "weight computed of others": spectral_norm(nn.Conv2d(64, 128, 5, padding=2)),
         "points": nn.Conv2d(512, 512, 1),
         "two maps": nn.Conv2d(512, 2, 5, padding=2),
         "strides": nn.Conv2d(64, 128, 5, 2, 2),
@@ -99,3 +101,32 @@ def test_only_what_gains_is_hastened(
     hasten(network)
     found = {name: inner[0] for name, inner in network.items() if isinstance(inner, nn.Sequential)}
     assert {name for name, layer in found.items() if isinstance(layer, kind)} == layers.keys()
+
+
+@pytest.mark.parametrize(("size", "saves"), [(32, True), (16, True), (4, False), (1, False)])
+def test_maps_that_are_too_small_to_gain_are_convolved_plainly(size: int, saves: bool) -> None:
+    """At 16 px 612 real products of waves instead of 9 * 256, at 4 px 60 instead of 9 * 16."""
+    network = nn.Sequential(nn.Conv2d(224, 224, 3, padding=1))
+    plain, maps = copy.deepcopy(network), torch.rand(2, 224, size, size)
+    hasten(network)
+    with torch.no_grad():
+        assert torch.allclose(network(maps), plain(maps), atol=1e-5)
+        assert (counted(lambda: network(maps)) < counted(lambda: plain(maps))) == saves
+
+
+def test_a_convolution_of_two_parents_stays_one_function() -> None:
+    shared = nn.Conv2d(64, 128, 5, padding=2)
+
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.other = nn.Sequential(shared), nn.Sequential(shared)
+
+        def forward(self, maps: Tensor) -> Tensor:
+            first: Tensor = self.one(maps)
+            second: Tensor = self.other(maps)
+            return first - second
+
+    network = Twice()
+    hasten(network)
+    assert not network(torch.rand(1, 64, 8, 8)).any()

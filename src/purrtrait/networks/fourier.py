@@ -40,11 +40,14 @@ class FourierConvolution(nn.Module):
     Args:
         convolution: a same-padded convolution of stride 1, which gives its weight and bias. The
             weight is transformed when maps of another size come, or once it has changed
+        least_gain: products that are to be saved for each value that is transformed; where maps are
+            too small for that they are convolved plainly
     """
 
-    def __init__(self, convolution: nn.Conv2d) -> None:
+    def __init__(self, convolution: nn.Conv2d, least_gain: float = -math.inf) -> None:
         super().__init__()
         self.convolution = convolution
+        self.least_gain = least_gain
         self._made: tuple[int, int, torch.dtype] | None = None
         self._transforms: Transforms | None = None
 
@@ -73,11 +76,16 @@ class FourierConvolution(nn.Module):
     def _suits(self, maps: Tensor) -> bool:
         if maps.dim() != 4 or maps.shape[2] != maps.shape[3] or not maps.numel():
             return False
-        weight = self.convolution.weight
-        length = maps.shape[2] + weight.shape[2] // 2
+        weight, size = self.convolution.weight, maps.shape[2]
+        outputs, inputs, side, _ = weight.shape
+        length = size + side // 2
         waves = length * (length // 2 + 1)
-        size = 2 * waves * weight.shape[0] * weight.shape[1] * weight.element_size()
-        return weight.device.type == "cpu" and size <= MOST_BYTES
+        saved = (side**2 - 4 * waves / size**2) * inputs * outputs  # real products, for each place
+        return (
+            weight.device.type == "cpu"
+            and 2 * waves * inputs * outputs * weight.element_size() <= MOST_BYTES
+            and saved >= self.least_gain * (inputs + outputs)
+        )
 
     def _prepared(self, size: int) -> Transforms:
         weight = self.convolution.weight

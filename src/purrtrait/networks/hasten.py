@@ -7,7 +7,7 @@ from torch import nn
 from purrtrait.networks.fourier import FourierConvolution
 from purrtrait.networks.scatter import ScatteredConvolution
 
-LEAST_GAIN = 500  # products that waves must save for each value that is transformed (measured)
+LEAST_GAIN = 700  # products that waves must save for each value that is transformed (measured)
 LEAST_INPUTS = 64  # narrower convolutions to one map are as fast as they are (measured)
 
 
@@ -16,22 +16,23 @@ def hasten(network: nn.Module) -> None:
 
     Those to a single map are scattered. In place, for a network whose weights do not change any
     more: what it draws stays the same but for rounding (1e-5), and it cannot learn, since no
-    gradients pass. The names of the weights change. What was hastened stays as it is.
+    gradients pass. The names of the weights change. What was hastened stays as it is, and so do
+    convolutions whose weight is computed of others.
     """
     for module in list(network.modules()):
         if isinstance(module, FourierConvolution | ScatteredConvolution):
             continue
         for name, child in module.named_children():
-            if isinstance(child, nn.Conv2d) and _same(child):
+            if type(child) is nn.Conv2d and _same(child):
                 if child.out_channels == 1 and child.in_channels >= LEAST_INPUTS:
                     setattr(module, name, ScatteredConvolution(child))
                 elif _wide(child):
-                    setattr(module, name, FourierConvolution(child))
+                    setattr(module, name, FourierConvolution(child, LEAST_GAIN))
 
 
 def _wide(layer: nn.Conv2d) -> bool:
     inputs, outputs = layer.in_channels, layer.out_channels
-    saved = layer.kernel_size[0] ** 2 - 2.4  # real products that the waves of a place take
+    saved = layer.kernel_size[0] ** 2 - 2  # of large maps, whose waves take two products a place
     return saved * inputs * outputs >= LEAST_GAIN * (inputs + outputs)
 
 
