@@ -42,6 +42,11 @@ class Near:
     turned: np.ndarray
     distances: np.ndarray
 
+    def of(self, numbers: np.ndarray) -> Near:
+        """Those of some of the samples, by their numbers."""
+        parts = self.rows[numbers], self.turned[numbers], self.distances[numbers]
+        return Near(self.seen_by, *parts)
+
 
 @dataclass(frozen=True)
 class Pairs:
@@ -79,13 +84,13 @@ def pairs(
         pixels, names = judging.pictures(path, pack, count, 1)
     expect_comparable(pixels, pack)
     if judge is None:
-        away = nearest_pixels(pack, pixels, report).distances
-        numbers, by = np.argsort(away, kind="stable")[:best], "nearest to the training pictures"
+        everyone = nearest_pixels(pack, pixels, report)
+        numbers = np.argsort(everyone.distances, kind="stable")[:best]
+        found, by = [everyone.of(numbers)], "nearest to the training pictures"
     else:
         numbers = ranked(judge, to_images(pixels)).best(best).numpy()
-        by = "judged best by the critic"
+        found, by = [nearest_pixels(pack, pixels[numbers], report)], "judged best by the critic"
     chosen = pixels[numbers]
-    found = [nearest_pixels(pack, chosen, report)]
     if other.name != found[0].seen_by:
         found.append(near(other, pack, chosen, report))
     return Pairs(

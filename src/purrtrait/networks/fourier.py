@@ -80,11 +80,10 @@ class FourierConvolution(nn.Module):
         outputs, inputs, side, _ = weight.shape
         length = size + side // 2
         waves = length * (length // 2 + 1)
-        saved = (side**2 - 4 * waves / size**2) * inputs * outputs  # real products, for each place
         return (
             weight.device.type == "cpu"
             and 2 * waves * inputs * outputs * weight.element_size() <= MOST_BYTES
-            and saved >= self.least_gain * (inputs + outputs)
+            and gain(self.convolution, waves / size**2) >= self.least_gain
         )
 
     def _prepared(self, size: int) -> Transforms:
@@ -94,6 +93,13 @@ class FourierConvolution(nn.Module):
             self._transforms = None  # before others take as much memory
             self._made, self._transforms = wanted, transforms(weight, size)
         return self._transforms
+
+
+def gain(convolution: nn.Conv2d, waves: float) -> float:
+    """Real products saved for each value that is transformed, at so many waves for each place."""
+    inputs, outputs = convolution.in_channels, convolution.out_channels
+    saved = convolution.kernel_size[0] ** 2 - 4 * waves  # for each pair of maps
+    return saved * inputs * outputs / (inputs + outputs)
 
 
 def transforms(weight: Tensor, size: int) -> Transforms:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from torch import nn
 
-from purrtrait.networks.fourier import FourierConvolution
+from purrtrait.networks.fourier import FourierConvolution, gain
 from purrtrait.networks.scatter import ScatteredConvolution
 
 LEAST_GAIN = 700  # products that waves must save for each value that is transformed (measured)
+LEAST_WAVES = 0.5  # for each place, of endlessly large maps; smaller ones have more
 LEAST_INPUTS = 64  # narrower convolutions to one map are as fast as they are (measured)
 
 
@@ -26,14 +27,8 @@ def hasten(network: nn.Module) -> None:
             if type(child) is nn.Conv2d and _same(child):
                 if child.out_channels == 1 and child.in_channels >= LEAST_INPUTS:
                     setattr(module, name, ScatteredConvolution(child))
-                elif _wide(child):
+                elif gain(child, LEAST_WAVES) >= LEAST_GAIN:
                     setattr(module, name, FourierConvolution(child, LEAST_GAIN))
-
-
-def _wide(layer: nn.Conv2d) -> bool:
-    inputs, outputs = layer.in_channels, layer.out_channels
-    saved = layer.kernel_size[0] ** 2 - 2  # of large maps, whose waves take two products a place
-    return saved * inputs * outputs >= LEAST_GAIN * (inputs + outputs)
 
 
 def _same(layer: nn.Conv2d) -> bool:
