@@ -68,14 +68,18 @@ def draw(
     temperature: float = 1.0,
     truncation: float = math.inf,
     temperatures: Sequence[float] = (),
+    scale: int = 1,
 ) -> dict[str, Path]:
-    """Write single portraits and their grid, and a strip with a row for each temperature."""
+    """Write single portraits and their grid, and a strip with a row for each temperature.
+
+    In the grid every pixel is drawn ``scale`` times as wide and high.
+    """
     portraits = model.sample(count, seed=seed, temperature=temperature, truncation=truncation)
     digits = len(str(count - 1))
     for number, portrait in enumerate(portraits):
         sheet.write_png(out / f"portrait-{number:0{digits}d}.png", portrait)
     made = {"folder": out, "grid": out / "grid.png"}
-    sheet.write_png(made["grid"], sheet.grid(portraits))
+    sheet.write_png(made["grid"], sheet.grid(portraits, scale=scale))
     if temperatures:
         made["strip"] = out / "temperatures.png"
         columns = min(count, COLUMNS)
@@ -100,13 +104,14 @@ def cleaned(
     seed: int,
     temperature: float = 1.0,
     truncation: float = math.inf,
+    scale: int = 1,
 ) -> dict[str, Path]:
     """Write grids of the same portraits, cleaned once, and again by each further network."""
     portraits = model.sample(count, seed=seed, temperature=temperature, truncation=truncation)
     made: dict[str, Path] = {}
     for number, clean in enumerate(denoiser.cleaned(portraits), 1):
         made[f"cleaned {number}"] = out / f"grid-cleaned-{number}.png"
-        sheet.write_png(made[f"cleaned {number}"], sheet.grid(clean))
+        sheet.write_png(made[f"cleaned {number}"], sheet.grid(clean, scale=scale))
     return made
 
 

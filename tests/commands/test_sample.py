@@ -55,6 +55,7 @@ def refusal(capsys: pytest.CaptureFixture[str], *words: object) -> str:
         (["--keep", "4"], True),
         (["--count", "2"], False),
         (["--grid", "0.5"], False),
+        (["--enlarge", "2"], False),
         (["--no-judge"], False),
     ],
 )
@@ -111,6 +112,22 @@ def test_plain_portraits_have_their_temperature_and_truncation(
     row = drawer.sample(2, seed=5, temperature=1.5, truncation=0.5)
     strip = np.asarray(Image.open(found["strip"]))
     assert np.array_equal(strip[:68], sheet.grid(row, 2, scale=4))
+
+
+def test_the_grid_shows_pixels_as_wide_as_asked(
+    pyramid: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "--enlarge" in refusal(capsys, pyramid, "--enlarge", 0)
+    assert "--enlarge draws without a judge" in refusal(capsys, pyramid, "--enlarge", 2, *FEW)
+    found = call(capsys, pyramid, "--count", 3, "--enlarge", 5)
+    drawn = face.sample(pyramid, 3)
+    wide = drawn.repeat(5, axis=1).repeat(5, axis=2)
+    shown = np.asarray(Image.open(found["grid"]))
+    side = wide.shape[1]
+    assert np.array_equal(shown[2 : side + 2, 2 : side + 2], wide[0])
+    assert np.array_equal(shown[2 : side + 2, side + 4 : -2], wide[1])
+    single = np.asarray(Image.open(f"{found['folder']}/portrait-2.png"))
+    assert np.array_equal(single, drawn[2])
 
 
 def test_judged_portraits_have_their_truncation(
@@ -287,10 +304,11 @@ def test_portraits_are_shown_cleaned_too(
     drawer = face.train("dcgan", kittens.path, settings=small, **asked).run
     del small["network.width"]
     cleaner = face.train("denoiser", kittens.path, settings=small, **asked).run
-    made = call(capsys, drawer, "--count", 4, "--denoise", cleaner, "--out", "drawn")
+    words = ("--count", 4, "--enlarge", 3, "--denoise", cleaner)
+    made = call(capsys, drawer, *words, "--out", "drawn")
     names = ("grid", "cleaned 1", "cleaned 2")
     grids = [np.asarray(Image.open(made[name])) for name in names]
-    assert len({grid.shape for grid in grids}) == 1
+    assert {grid.shape[:2] for grid in grids} == {(2 * (3 * kittens.size + 2) + 2,) * 2}
     assert len({grid.tobytes() for grid in grids}) == 3
     assert "is no run of a denoiser" in refusal(capsys, drawer, "--denoise", drawer)
     tiny = face.train("denoiser", kittens.path, settings={**small, "pixels": "8"}, **asked).run

@@ -26,7 +26,12 @@ if TYPE_CHECKING:
     from purrtrait.datasets.pack import Pack
 
 Choice: TypeAlias = Literal["yes", "no", "if-they-can"]
-PLAIN = {"count": "--count", "temperatures": "--grid", "denoise": "--denoise"}
+PLAIN = {
+    "count": "--count",
+    "enlarge": "--enlarge",
+    "temperatures": "--grid",
+    "denoise": "--denoise",
+}
 JUDGED = {
     "drawn": "--drawn",
     "keep": "--keep",
@@ -47,6 +52,9 @@ SHOWN = 16  # of the best stand beside their neighbours
     type=click.Path(path_type=Path),
 )
 @click.option("--count", default=64, type=click.IntRange(1), help="How many portraits.")
+@click.option(
+    "--enlarge", default=1, type=click.IntRange(1, 16), help="How wide the grid shows each pixel."
+)
 @click.option("--seed", default=0, help="The same seed gives the same portraits.")
 @temperature_option
 @truncation_option
@@ -169,10 +177,10 @@ def _plain(
     model = studio.opened(folder, where, MEMBERS.get(asked["generator"]), asked["until"])
     denoiser = studio.denoiser(asked["denoise"], model)
     with studio.placed(out, path.resolve().name) as place:
-        count, seed = asked["count"], asked["seed"]
+        count, seed, scale = asked["count"], asked["seed"], asked["enlarge"]
         warmth, cut = asked["temperature"], asked["truncation"]
-        made = studio.draw(model, place, count, seed, warmth, cut, rows)
-        return made | studio.cleaned(model, place, count, denoiser, seed, warmth, cut)
+        made = studio.draw(model, place, count, seed, warmth, cut, rows, scale)
+        return made | studio.cleaned(model, place, count, denoiser, seed, warmth, cut, scale)
 
 
 def _judged(
