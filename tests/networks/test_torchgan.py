@@ -9,7 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from purrtrait.assemble import build, options
 from purrtrait.networks.torchgan import GAINS, Gains, TorchGanCritic, TorchGanGenerator
+from purrtrait.objectives.adaptive_l2 import AdaptiveL2
+from purrtrait.objectives.balanced import Balanced
+from purrtrait.objectives.margin import Margin
+from purrtrait.types import Progress
 
 
 def count(network: nn.Module) -> int:
@@ -129,3 +134,36 @@ def test_other_sizes_are_refused_in_words(
 ) -> None:
     with pytest.raises(ValueError, match=rf"are {size} px wide.*multiple of 8 px"):
         network(size, 3)
+
+
+@pytest.mark.parametrize("name", ["torch-gan", "torch-gan-l2"])
+def test_the_recipe_says_what_the_ancestor_did(name: str) -> None:
+    """Half a batch of 128 is real; one move each; warm-up, decay and floor; neither momentum."""
+    (stage,) = options.find(name).stages
+    known = {"size": 64, "channels": 3, "budget": stage.budget}
+    objective = build.stage(stage, build.Shape(64, 3), 0, torch.device("meta")).objective
+    assert {role: count(player) for role, player in objective.players().items()} == {
+        "generator": 7_484_675,
+        "critic": 6_500_897,
+    }
+    assert (stage.batch, stage.flip, stage.half_life_images) == (64, False, 0)
+    assert stage.variation.name == "none"
+    turns = list(objective.turns(Progress()))
+    assert [(turn.movers, turn.ticks) for turn in turns] == [(("critic",), 1), (("generator",), 0)]
+    assert stage.objective.options["game"] == "non-saturating"
+    assert stage.objective.options["fakes_per_real"] == 2  # 128 fakes for the generator's move
+    for player in stage.players:
+        pace = build.pace(stage, player, known)
+        times = [(0, 0), (9, 0), (10, 0), (29, 0), (30, 0), (30, 1), (30, 2000)]
+        found = [pace.rate(Progress(moves={player: n}, round=r)) for n, r in times]
+        assert found == pytest.approx([2e-5, 2e-5, 2e-4, 2e-4, 1e-3, 0.99e-3, 1e-6])
+        (group,) = pace.build([nn.Parameter(torch.zeros(1))]).param_groups
+        assert (group["alpha"], group["eps"], group["momentum"]) == (0.9, 1e-8, 0.0)
+    assert isinstance(objective, Balanced)
+    if name == "torch-gan":
+        assert isinstance(objective.rule, Margin)
+        assert objective.rule.margin == 0.3
+    else:
+        assert isinstance(objective.rule, AdaptiveL2)
+        # Twice its 1e-5, since the critic goes down twice its mean of cross entropies.
+        assert (objective.rule.low, objective.rule.high, objective.rule.step) == (0.9, 1.3, 2e-5)
