@@ -2,7 +2,7 @@
 
 Run ``python benchmarks/walk.py --json out.json``. Networks are those of the recipes before any
 training, which cost what they cost afterwards. Beside the seconds on the clock stand those of the
-processor, which other work lengthens less.
+processor, which other work lengthens less. It fails where a film takes more than 20 seconds.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import time
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -30,6 +31,7 @@ CPU = torch.device("cpu")
 SIZE, CHANNELS = 64, 3
 ANCHORS = 6
 CASES = ("portrait", "torch-gan", "cat-gan")
+FRAMES, MOST_SECONDS = 300, 20.0
 
 
 @dataclass
@@ -84,7 +86,9 @@ def main() -> None:
     """Measure and print; with --json also write the numbers."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--seconds", type=float, default=12.0, help="of the film, 25 frames each")
+    parser.add_argument(
+        "--seconds", type=float, default=FRAMES / 25, help="of the film, 25 frames each"
+    )
     parser.add_argument("--only", help="one of the cases, by a part of its name")
     parser.add_argument("--threads", type=int, default=machine.threads())
     given = parser.parse_args()
@@ -100,6 +104,14 @@ def main() -> None:
             print(f"{name}: " + ", ".join(f"{k} {v:.3g}" for k, v in facts[name].items()))
     if given.json:
         given.json.write_text(json.dumps(facts, indent=1))
+    slow = [name for name in CASES if name in facts and _slow(facts[name])]
+    if slow:
+        sys.exit(f"expected at most {MOST_SECONDS:.0f} s for {FRAMES} frames: {', '.join(slow)}")
+
+
+def _slow(film: dict[str, float]) -> bool:
+    """Whether a film took more seconds than its frames may; a short one may take as many."""
+    return film["whole seconds"] > MOST_SECONDS * max(1.0, film["frames"] / FRAMES)
 
 
 if __name__ == "__main__":
