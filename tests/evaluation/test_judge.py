@@ -251,11 +251,40 @@ def test_a_judgement_is_read_as_it_was_written(real: Judgement, tmp_path: Path) 
     path.write_text(newer, encoding="utf-8")
     with pytest.raises(ValueError, match="a later version of purrtrait"):
         Judgement.read(path)
-    wrong = json.dumps(json.loads(real.to_json()) | {"scores": {"frechet": {"value": "much"}}})
-    for damage in ("", "[]", "{}", '{"schema": 1, "scores": {"frechet": {"odd": 1}}}', wrong):
-        path.write_text(damage, encoding="utf-8")
-        with pytest.raises(ValueError, match="delete it and evaluate again"):
-            Judgement.read(path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "",
+        [],
+        {},
+        {"schema": 1, "scores": {"frechet": {"odd": 1}}},
+        {"scores": {"frechet": {"value": "much"}}},
+        {"samples": "300"},
+        {"reference": None},
+        {"notes": 3},
+        {"origin": None},
+        {"origin": {"images_seen": "many"}},
+        {"copying": None},
+        {"copying": []},
+        {"copying": {"edges": [0, 1], "samples": [1], "unseen": [1]}},
+        {"copying": {"edges": [], "samples": [1], "unseen": [1], "threshold": [1]}},
+        {"copying": {"edges": [0, 1], "samples": ["x"], "unseen": [1], "threshold": [1]}},
+    ],
+)
+def test_a_judgement_that_no_report_could_show_is_refused(
+    damage: object, real: Judgement, tmp_path: Path
+) -> None:
+    """The damaged fields in the place of those that were written, but for the first ones."""
+    path = tmp_path / "scores.json"
+    text = str(damage)
+    if isinstance(damage, (dict, list)):
+        whole = isinstance(damage, dict) and damage and "schema" not in damage
+        text = json.dumps(json.loads(real.to_json()) | damage if whole else damage)
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match="delete it and evaluate again"):
+        Judgement.read(path)
 
 
 def test_every_score_has_a_meaning_and_a_row(real: Judgement) -> None:
@@ -283,19 +312,22 @@ class Knowing:
         }
 
 
-def named(pack: Pack, accuracy: float, monkeypatch: pytest.MonkeyPatch) -> parts.Parts:
-    """The parts of forty training pictures."""
+def named(
+    pack: Pack, accuracy: float, monkeypatch: pytest.MonkeyPatch, count: int = 16
+) -> parts.Parts:
+    """The parts of some training pictures, by default as many as are held out."""
     knowing = Knowing(pack, accuracy)
     monkeypatch.setattr(factors, "namer", lambda pack, report, size: knowing)
-    rows = pack.rows(TRAIN)[:40]
-    return parts.judge(pack.images[rows], Reference(pack, Colours(), 16, 40), silent)
+    rows = pack.rows(TRAIN)[:count]
+    return parts.judge(pack.images[rows], Reference(pack, Colours(), 16, count), silent)
 
 
 def test_parts_are_those_that_the_pictures_show(
     kittens: Pack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = named(kittens, 0.995, monkeypatch)
-    train, held_out = kittens.rows(TRAIN)[:40], kittens.rows(HELD_OUT)
+    train, held_out = kittens.rows(TRAIN)[:16], kittens.rows(HELD_OUT)
+    assert len(held_out) == 16
     for column, name in enumerate(kittens.label_names):
         score = found.scores[f"modes/{name}"]
         assert score.value == len(set(kittens.labels[train, column]))
@@ -308,6 +340,21 @@ def test_parts_are_those_that_the_pictures_show(
         assert f"{name} 99.5%" in found.notes[0]
     assert found.scores["modes/all"].total == 15 * 16
     assert len(found.notes) == 1
+
+
+def test_counts_of_more_samples_than_are_held_out_have_no_floor(
+    kittens: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forty pictures show more than sixteen do, so that the sixteen are no floor for them."""
+    few, many = (named(kittens, 0.995, monkeypatch, count) for count in (16, 40))
+    assert few.scores.keys() == many.scores.keys()
+    for name, score in many.scores.items():
+        alike = name.startswith("confidence/")
+        assert (score.floor is not None) == alike == bool(score.ceilings), name
+        assert score.error is not None and few.scores[name].floor is not None
+    assert many.scores["modes/all"].total == 15 * 16
+    assert "16 are held out, and there are 40 samples" in many.notes[-1]
+    assert "16 are held out" not in " ".join(few.notes)
 
 
 def test_parts_that_are_named_badly_have_no_scores(

@@ -140,7 +140,7 @@ def _notes(pixels: np.ndarray, reference: Reference) -> list[str]:
         if count < FEW:
             said.append(
                 f"only {count} {what}: scores are the more biased the fewer there are; compare "
-                "them with their floor, and with nothing else"
+                "them with their floor, where there is one, and with nothing else"
             )
     if stand_ins < len(pixels):
         said.append(

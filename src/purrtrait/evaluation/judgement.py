@@ -85,8 +85,9 @@ class Judgement:
             found = json.loads(path.read_text(encoding="utf-8"))
             newer = found.pop("schema") > SCHEMA
             found["scores"] = {name: _score(**said) for name, said in found["scores"].items()}
-            found["notes"] = tuple(found["notes"])
+            found["notes"] = tuple(map(str, found["notes"]))
             made = cls(**found)
+            _expect_showable(made)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(
                 f"{path} cannot be read as scores ({error!r}); delete it and evaluate again"
@@ -111,6 +112,18 @@ def _score(
     scatter, real = (None if other is None else float(other) for other in (error, floor))
     bad = {what: float(score) for what, score in (ceilings or {}).items()}
     return Score(float(value), scatter, real, bad, None if total is None else index(total))
+
+
+def _expect_showable(made: Judgement) -> None:
+    """TypeError, ValueError or KeyError where a report could not show what was read."""
+    said, origin = made.copying, made.origin
+    if not (isinstance(said, dict) and isinstance(origin, dict)):
+        raise TypeError("copying and origin are no objects")
+    for count in (made.samples, made.reference, origin.get("images_seen", 0)):
+        index(count)
+    for name in ("edges", "samples", "unseen", "threshold") if "edges" in said else ():
+        if not [float(value) for value in said[name]]:
+            raise ValueError(f"the histogram has no {name}")
 
 
 def _parts(judgement: Judgement) -> tuple[list[str], list[Score]]:

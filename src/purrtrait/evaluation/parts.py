@@ -20,6 +20,12 @@ from purrtrait.evaluation.reference import (
     noise,
 )
 
+COUNTED = ("modes/", "divergence/")  # scores that depend on the number of pictures
+FEWER = (
+    "modes and divergence have no floor, since they depend on how many pictures are counted: "
+    "{count} are held out, and there are {samples:,} samples; with --samples {count} they have one"
+)
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -33,7 +39,8 @@ def judge(pixels: np.ndarray, reference: Reference, report: Report) -> Parts:
     """The scores of parts of pictures (N, H, W, C) uint8; none where a pack has no labels.
 
     A part that cannot be named well enough has none either, and a note says so. Floors are of
-    held-out pictures, since the namer has learnt from the others.
+    held-out pictures, since the namer has learnt from the others. What depends on how many are
+    counted has no bounds where fewer are held out than there are samples.
     """
     pack = reference.pack
     namer = factors.namer(pack, heard(report, "learning to name parts"), reference.size)
@@ -45,7 +52,13 @@ def judge(pixels: np.ndarray, reference: Reference, report: Report) -> Parts:
     errors = factors.errors(namer.factors, named, pack)
     found = beside(values, errors, _bounds(namer, values, reference))
     totals = factors.totals(namer.factors)
-    return Parts({n: replace(s, total=totals.get(n)) for n, s in found.items()}, notes)
+    known = {n: replace(s, total=totals.get(n)) for n, s in found.items()}
+    count = len(reference.held_out())
+    if count >= len(pixels):
+        return Parts(known, notes)
+    counted = {n: s for n, s in known.items() if n.startswith(COUNTED)}
+    bare = {n: replace(s, floor=None, ceilings={}) for n, s in counted.items()}
+    return Parts(known | bare, (*notes, FEWER.format(count=count, samples=len(pixels))))
 
 
 def _notes(known: tuple[Factor, ...]) -> tuple[str, ...]:
