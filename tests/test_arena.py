@@ -197,11 +197,38 @@ def test_scores_that_are_of_something_else_are_made_anew(
     path, before = whole
     kept = path / "runs/dcgan-2-01/scores.json"
     text = kept.read_text()
-    for other in ('"samples": 16', '"samples": 17'), ('"seed": 0', '"seed": 5'):
+    origin = json.loads(text)["origin"]
+    for other in (
+        ('"samples": 16', '"samples": 17'),
+        ('"seed": 0', '"seed": 5'),
+        (origin["weights"], "those of a stage that was trained anew"),
+        ('"identity": "patches"', '"identity": "other patches"'),
+        (f'"metrics": {origin["metrics"]}', f'"metrics": {origin["metrics"] - 1}'),
+    ):
+        assert other[0] in text
         kept.write_text(text.replace(*other).replace('"value": ', '"value": 1'))
         compete.compete(plan.enter(path, wanted(kittens)), purrtrait=Trainer())
         assert json.loads(kept.read_text())["scores"] == json.loads(text)["scores"]
     assert before.ended == 4
+
+
+@pytest.mark.parametrize("words", [("--budget", "64"), ("--set", "critic.lr=1e-5")])
+def test_a_run_that_was_gone_on_with_otherwise_is_not_compared(
+    words: tuple[str, str], whole: tuple[Path, Board], kittens: Pack, tmp_path: Path
+) -> None:
+    arena, trainer = copied(whole, tmp_path / "arena", wanted(kittens)), Trainer()
+    run = arena.path / "runs/dcgan-2-01"
+    before = (arena.path / "leaderboard.json").read_bytes()
+    more = words if words[0] == "--budget" else (*words, "--budget", "64")
+    assert in_this_process(["resume", str(run), *more]) == 0
+    with pytest.raises(ValueError, match=r"dcgan-2-01 was gone on with since.*Move the folder"):
+        compete.compete(arena, purrtrait=trainer)
+    assert not trainer.begun
+    assert (arena.path / "leaderboard.json").read_bytes() == before
+    shutil.rmtree(run)
+    made = compete.compete(arena, purrtrait=trainer)
+    assert trainer.begun == ["train dcgan.toml"]
+    assert [e.values() for e in made.entries] == [e.values() for e in whole[1].entries]
 
 
 def test_the_best_stands_first(whole: tuple[Path, Board]) -> None:
@@ -351,6 +378,18 @@ def test_a_folder_with_other_things_is_left_alone(kittens: Pack, tmp_path: Path)
     with pytest.raises(ValueError, match="is there already and is no arena"):
         plan.enter(tmp_path / "letters", wanted(kittens))
     assert [p.name for p in (tmp_path / "letters").iterdir()] == ["one.txt"]
+
+
+@pytest.mark.parametrize("images", [None, {}, {"dcgan": 32}, {"dcgan": 32, "portrait": "32"}])
+def test_an_arena_whose_file_is_damaged_is_left_alone(
+    images: object, whole: tuple[Path, Board], kittens: Pack, tmp_path: Path
+) -> None:
+    file = tmp_path / "arena.json"
+    damaged = json.loads((whole[0] / "arena.json").read_text()) | {"images": images}
+    file.write_text(json.dumps(damaged))
+    with pytest.raises(ValueError, match=r"no arena: arena\.json cannot be read.*--out"):
+        plan.enter(tmp_path, wanted(kittens))
+    assert json.loads(file.read_text()) == damaged
 
 
 def test_one_number_of_a_schedule_is_set_wherever_there_is_one(kittens: Pack) -> None:

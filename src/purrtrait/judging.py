@@ -22,6 +22,7 @@ from purrtrait.evaluation import judge as judges
 from purrtrait.evaluation import judgement as judgements
 from purrtrait.evaluation.features import Extractor
 from purrtrait.evaluation.judgement import Judgement
+from purrtrait.evaluation.reference import VERSION as METRICS_VERSION
 from purrtrait.evaluation.reference import Report, silent
 from purrtrait.evaluation.validity import expect_fit
 from purrtrait.images import sheet
@@ -76,13 +77,27 @@ def evaluate(
         expect_fit(valid, drawer.about["size"], drawer.about["channels"])
         pixels = drawn(drawer, count, seed, report)
         origin = {"seed": seed, "recipe": drawer.about["recipe"], **moment}
+        notes = _other_pack(drawer.about, pack)
     else:
         pixels, _ = pictures(path, pack, count)
-        origin = {}
+        origin, notes = {}, ()
     made = judges.judge(pixels, pack, known, str(path), report, valid)
     origin |= {} if valid is None else {"validator": valid.fingerprint}
     identity = {"identity": known.identity, "purrtrait": VERSION, "torch": torch.__version__}
-    return replace(made, origin={**origin, **identity, "against": str(pack.path)})
+    origin |= {**identity, "metrics": METRICS_VERSION, "against": str(pack.path)}
+    return replace(made, notes=(*notes, *made.notes), origin=origin)
+
+
+def _other_pack(about: Mapping[str, Any], pack: Pack) -> tuple[str, ...]:
+    """A note where a generator was trained on another pack than it is compared with."""
+    trained, here = str(about.get("pack", "")), pack.content_hash
+    if trained in {"", here}:
+        return ()
+    return (
+        f"it was trained on another pack ({trained[:12]}) than it is compared with ({here[:12]}): "
+        "if both are of the same photos, some of those held out here were trained on there, which "
+        "flatters all scores, and copies of them are not found",
+    )
 
 
 def place(path: Path, out: Path | None) -> Path | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ from helpers import CPU, TINY, Colours, files
 from purrtrait import config, judging, studio
 from purrtrait.__main__ import run
 from purrtrait.assemble import build
-from purrtrait.datasets.pack import TRAIN, Pack
-from purrtrait.evaluation import EXTRACTORS
+from purrtrait.datasets.pack import HELD_OUT, TRAIN, Pack
+from purrtrait.datasets.writer import write_manifest
+from purrtrait.evaluation import EXTRACTORS, reference
 from purrtrait.evaluation.judgement import Judgement
 from purrtrait.images import sheet
 from purrtrait.images.resize import area, to_images
@@ -91,6 +93,28 @@ def test_a_run_is_judged_against_its_own_pack(
     assert (trained / "checkpoints" / origin["checkpoint"]).is_dir()
     assert origin["identity"] == Colours.identity
     assert {"purrtrait", "torch", "against"} <= set(origin)
+    assert origin["metrics"] == reference.VERSION
+    assert "another pack" not in told
+
+
+def test_another_pack_than_it_was_trained_on_is_noted(
+    trained: Path, kittens: Pack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same photos with other lots: what is held out there was trained on."""
+    shutil.copytree(kittens.path, tmp_path / "others")
+    ends = {TRAIN: len(kittens.rows(TRAIN)), HELD_OUT: len(kittens.rows(HELD_OUT))}
+    turned = replace(kittens.manifest, split=tuple(reversed(ends.items())))
+    write_manifest(tmp_path / "others", turned)
+    other = Pack.open(tmp_path / "others")
+    assert set(other.rows(HELD_OUT)) & set(kittens.rows(TRAIN))
+    for judged in (trained, trained / "bundle"):
+        assert evaluated(judged, "--against", other.path, "--out", tmp_path / "scores.json") == 0
+        told = capsys.readouterr().err
+        packs = kittens.content_hash[:12], other.content_hash[:12]
+        assert f"note: it was trained on another pack ({packs[0]}) than it is" in told
+        assert f"compared with ({packs[1]})" in told
+        made = Judgement.read(tmp_path / "scores.json")
+        assert made.notes[0].startswith("it was trained on another pack")
 
 
 class Page(HTMLParser):

@@ -8,16 +8,17 @@ import shutil
 from pathlib import Path
 from urllib.parse import quote
 
-from purrtrait import judging, trainer, wrapping
+from purrtrait import config, judging, trainer, wrapping
 from purrtrait.arena import board, child
 from purrtrait.arena.plan import Arena, Training
-from purrtrait.evaluation import leaderboard_page
+from purrtrait.evaluation import leaderboard_page, reference
 from purrtrait.evaluation.judgement import FILE, NEIGHBOURS, Judgement
 from purrtrait.evaluation.leaderboard import Board, Result
 from purrtrait.evaluation.reference import Report, silent
 from purrtrait.files import held
 from purrtrait.sampling import bundle
-from purrtrait.training.run import REQUEST, Run
+from purrtrait.training.checkpoint import Checkpoint
+from purrtrait.training.run import RECIPE, REQUEST, Run
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ def compete(
 
     ``purrtrait`` runs a command line and gives its exit code. Raises child.Stopped when it was
     interrupted: called again, the arena goes on where it was. ValueError where another process
-    holds the same arena.
+    holds the same arena, or one of its runs was gone on with under another recipe.
     """
     advice = "wait until it ends, stop it, or name another folder with --out"
     with held(arena.path, "competed in", advice):
@@ -42,6 +43,8 @@ def compete(
 
 def _compete(arena: Arena, report: Report, purrtrait: child.Command) -> Board:
     trainings = arena.trainings
+    for training in trainings:
+        _expect_own_recipe(arena, training)
     log.info("%s: %d trainings", arena.path, len(trainings))
     entries = {name: board.entry(arena, name) for name in arena.recipes}
     # What has ended comes first: no leaderboard lacks it while a failed training is tried again.
@@ -95,6 +98,18 @@ def _run(arena: Arena, training: Training) -> Run:
     return Run(arena.path / RUNS / f"{training.name}-{training.seed}-01")
 
 
+def _expect_own_recipe(arena: Arena, training: Training) -> None:
+    """ValueError where a training was changed since: by a larger budget, or by other options."""
+    run, file = _run(arena, training), arena.recipe_file(training.name)
+    found = run.path / RECIPE
+    if found.is_file() and config.dump(config.read(found)) != file.read_text(encoding="utf-8"):
+        raise ValueError(
+            f"{run.path} was gone on with since, and its {RECIPE} is not that of the arena any "
+            f"more ({file}), so that the leaderboard would compare unlike trainings. Move the "
+            "folder away to have the training begun anew"
+        )
+
+
 def finished(arena: Arena, training: Training) -> bool:
     """Whether a training has come to the end of its budget, and its bundle is whole."""
     stage, run = arena.recipes[training.name].stages[-1], _run(arena, training)
@@ -139,7 +154,7 @@ def judged(arena: Arena, training: Training, report: Report) -> Result:
     run, asked = _run(arena, training), arena.asked
     stages = list(run.latest_of_each().values())
     last = stages[-1]
-    judgement = _known(run.path / FILE, arena, last.path.name)
+    judgement = _known(run.path / FILE, arena, last)
     if judgement is None:
         with trainer.own_torch(asked["threads"]):
             judgement = judging.evaluate(
@@ -202,15 +217,21 @@ def _reported(run: Run) -> bool:
     return report.is_file() and report.stat().st_mtime >= (run.path / FILE).stat().st_mtime
 
 
-def _known(path: Path, arena: Arena, checkpoint: str) -> Judgement | None:
+def _known(path: Path, arena: Arena, last: Checkpoint) -> Judgement | None:
     """The judgement that is kept, if it is of this checkpoint and as the arena asks for it."""
     try:
         found = Judgement.read(path)
     except ValueError:
         return None
     asked = arena.asked
-    expected = (asked["pack"], asked["samples"], asked["extractor"], SEED, checkpoint)
-    origin = found.origin
-    there = (found.pack, found.samples, found.extractor, origin.get("seed"))
-    same = (*there, origin.get("checkpoint")) == expected
-    return found if same and origin.get("validator") == asked["validator"] else None
+    expected = {
+        "seed": SEED,
+        "checkpoint": last.path.name,
+        "weights": last.facts["sha256"].get(bundle.MODEL),
+        "identity": judging.extractor(asked["extractor"]).identity,
+        "metrics": reference.VERSION,
+        "validator": asked["validator"],
+    }
+    same = all(found.origin.get(name) == value for name, value in expected.items())
+    mine = (found.pack, found.samples, found.extractor)
+    return found if same and mine == (asked["pack"], asked["samples"], asked["extractor"]) else None

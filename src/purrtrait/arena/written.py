@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ def read(path: Path) -> dict[str, Any]:
     try:
         kept: dict[str, Any] = json.loads((path / FILE).read_text(encoding="utf-8"))
         newer = kept["schema"] > SCHEMA
-        _ = kept["asked"]["recipes"], kept["images"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        budgets = {name: index(images) for name, images in kept["images"].items()}
+        if budgets.keys() != kept["asked"]["recipes"].keys():
+            raise ValueError("its images are of other recipes")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{path} is there already and is no arena: {FILE} cannot be read ({error!r}). Name a "
             "new folder with --out"
