@@ -14,6 +14,7 @@ from purrtrait.datasets.pack import TRAIN, Pack
 from purrtrait.evaluation.features import reduced
 from purrtrait.images import sheet
 from purrtrait.images.resize import to_images
+from purrtrait.types import Images
 
 
 @pytest.fixture
@@ -27,6 +28,13 @@ def test_all_training_pictures_are_searched(
 ) -> None:
     monkeypatch.setattr(copying, "SEARCHED_AT_ONCE", at_once)
     heard: list[tuple[int, int]] = []
+    held: list[int] = []
+
+    def counting(some: np.ndarray) -> Images:
+        held.append(len(some))
+        return to_images(some)
+
+    monkeypatch.setattr(copying, "to_images", counting)
     found = copying.nearest_pixels(kittens, pictures, lambda _, *done: heard.append(done))
     rows = kittens.rows(TRAIN)
     reals = to_images(reduced(kittens.images[rows], 8)).flatten(1)
@@ -36,6 +44,7 @@ def test_all_training_pictures_are_searched(
     assert found.distances == pytest.approx(apart.amin((0, 2)).numpy(), rel=1e-5)
     assert found.rows.tolist() == rows[apart.amin(0).argmin(1)].tolist()
     assert heard[-1][0] == heard[-1][1]
+    assert max(held) == min(at_once, len(rows)), "no more of either side are numbers at a time"
 
 
 def test_copies_are_found_mirrored_too(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from purrtrait import judging, machine, model, wrapping
 from purrtrait.critics import critic
@@ -26,7 +27,7 @@ from purrtrait.training import checkpoint
 from purrtrait.types import Critic
 
 PAIRS_A_ROW = 8
-SEARCHED_AT_ONCE = 1024  # training pictures: at 64 px they take 50 MB
+SEARCHED_AT_ONCE = 1024  # pictures of either side: at 64 px they take 50 MB
 
 
 @dataclass(frozen=True)
@@ -126,15 +127,15 @@ def nearest_pixels(pack: Pack, pixels: np.ndarray, report: Report = silent) -> N
     """
     rows, size = pack.rows(TRAIN), pixels.shape[1]
     views = (pixels, pixels[:, :, ::-1]) if pack.flip_natural else (pixels,)
-    shown = torch.cat([to_images(view).flatten(1) for view in views])
     blocks = torch.as_tensor(rows).split(SEARCHED_AT_ONCE)
     found = []
     for number, block in enumerate(blocks, 1):
         reals = to_images(features.reduced(pack.images[block.numpy()], size)).flatten(1)
-        distances, index = nearest(shown, reals)
-        found.append((distances[:, 0], block[index[:, 0]]))
+        for view in views:
+            distances, index = _nearest_of(view, reals)
+            found.append((distances, block[index]))
         report("nearest training pictures", number, len(blocks))
-    away, which = (torch.stack(part).view(-1, len(pixels)) for part in zip(*found, strict=True))
+    away, which = (torch.stack(part) for part in zip(*found, strict=True))
     least = away.argmin(0, keepdim=True)  # of (blocks * views, B)
     turned = least[0] % len(views) == 1
     return Near(
@@ -143,6 +144,16 @@ def nearest_pixels(pack: Pack, pixels: np.ndarray, report: Report = silent) -> N
         turned.numpy(),
         away.gather(0, least)[0].numpy(),
     )
+
+
+def _nearest_of(pixels: np.ndarray, reals: Tensor) -> tuple[Tensor, Tensor]:
+    """Distance (B,) and number (B,) of the real (M, F) nearest to each picture, some at a time."""
+    parts = [
+        nearest(to_images(pixels[start : start + SEARCHED_AT_ONCE]).flatten(1), reals)
+        for start in range(0, len(pixels), SEARCHED_AT_ONCE)
+    ]
+    distances, index = (torch.cat(part)[:, 0] for part in zip(*parts, strict=True))
+    return distances, index
 
 
 def grid(pixels: np.ndarray, found: Near, pack: Pack) -> np.ndarray:

@@ -225,8 +225,9 @@ def pictures(
     Of a folder that ``sample`` wrote, the single portraits: a grid of them is none.
     """
     photos = list(parse_folder(Wanted(path, pack.size, None, 0)).photos)
-    if any(photo.name == GRID for photo in photos):
-        photos = [photo for photo in photos if SINGLE.fullmatch(photo.name)]
+    singles = [photo for photo in photos if SINGLE.fullmatch(photo.name)]
+    if singles and any(photo.name == GRID for photo in photos):
+        photos = singles
     read: dict[int, np.ndarray] = {}
     small = 0
     for place in Draw(0, "evaluate", 0).permutation(len(photos), "pictures").tolist():

@@ -292,6 +292,15 @@ def test_of_a_folder_of_samples_the_grid_is_not_judged(trained: Path, kittens: P
     assert made["grid"].is_file()
 
 
+def test_a_grid_among_photos_is_a_photo(photos: Path, kittens: Pack) -> None:
+    for photo in photos.glob("0*.png"):
+        photo.rename(photos / "grid.png")
+        break
+    found, names = judging.pictures(photos, kittens, 100)
+    assert "grid.png" in names
+    assert len(found) == len(list(photos.iterdir()))
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -6,6 +6,7 @@ import itertools
 import math
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -155,10 +156,28 @@ def test_frechet_of_gaussians_along_the_axes() -> None:
     """For diagonal covariances: |m - n|^2 + sum of (s - t)^2."""
     means = torch.tensor([1.0, -2.0, 0.0]).double(), torch.tensor([0.0, 0.0, 3.0]).double()
     spreads = torch.tensor([1.0, 4.0, 9.0]).double(), torch.tensor([4.0, 0.0, 1.0]).double()
-    found = frechet.between((means[0], spreads[0].diag()), (means[1], spreads[1].diag()))
+    one, other = (frechet.Gaussian(m, s.diag()) for m, s in zip(means, spreads, strict=True))
+    found = frechet.between(one, other)
     apart = (means[0] - means[1]).square().sum()
     expected = apart + (spreads[0].sqrt() - spreads[1].sqrt()).square().sum()
     assert found == pytest.approx(float(expected), rel=1e-9)
+
+
+def test_the_root_of_the_reals_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever they are compared with: one for the whole set, and one for each of its halves."""
+    taken: list[Tensor] = []
+    eigh = torch.linalg.eigh
+
+    def counting(spread: Tensor) -> Any:
+        taken.append(spread)
+        return eigh(spread)
+
+    monkeypatch.setattr(torch.linalg, "eigh", counting)
+    reals = normal(60)
+    for seed in range(3):
+        frechet.frechet(reals, normal(40, seed=seed))
+        frechet.infinite(reals, normal(50, seed=seed))
+    assert len(taken) == 1 + 2 * frechet.SPLITS
 
 
 def test_frechet_of_a_set_that_was_stretched() -> None:

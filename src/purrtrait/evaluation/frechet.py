@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -10,9 +11,22 @@ from torch import Tensor
 from purrtrait.evaluation.remembered import remembered
 from purrtrait.types import Draw, Features
 
-Gaussian: TypeAlias = tuple[Tensor, Tensor]  # mean (F,) and covariance (F, F), float64
-
 SPLITS = 4  # random splits into halves, over which a mean is taken
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """Mean (F,) and covariance ``spread`` (F, F), in float64."""
+
+    mean: Tensor
+    spread: Tensor
+
+    @cached_property
+    def root(self) -> Tensor:
+        """The root (F, F) of the covariance: of reals it serves every set compared with them."""
+        values, vectors = torch.linalg.eigh(self.spread)
+        root: Tensor = (vectors * values.clamp_min(0).sqrt()) @ vectors.T
+        return root
 
 
 def frechet(reals: Features, samples: Features) -> dict[str, float]:
@@ -64,15 +78,12 @@ def moments(features: Features) -> Gaussian:
             f"{len(features)} picture has no spread; expected at least 2 on either side"
         )
     exact = features.double()
-    return exact.mean(0), torch.cov(exact.T).reshape(exact.shape[1], exact.shape[1])
+    return Gaussian(exact.mean(0), torch.cov(exact.T).reshape(exact.shape[1], exact.shape[1]))
 
 
 def between(one: Gaussian, other: Gaussian) -> float:
     """The distance between two Gaussians; never below 0."""
-    (mean, spread), (other_mean, other_spread) = one, other
-    values, vectors = torch.linalg.eigh(spread)
-    root = (vectors * values.clamp_min(0).sqrt()) @ vectors.T
     # Symmetric, so that its eigenvalues are real: those of A B, which is not.
-    shared = torch.linalg.eigvalsh(root @ other_spread @ root).clamp_min(0).sqrt().sum()
-    apart = (mean - other_mean).square().sum()
-    return max(0.0, float(apart + spread.trace() + other_spread.trace() - 2 * shared))
+    shared = torch.linalg.eigvalsh(one.root @ other.spread @ one.root).clamp_min(0).sqrt().sum()
+    apart = (one.mean - other.mean).square().sum()
+    return max(0.0, float(apart + one.spread.trace() + other.spread.trace() - 2 * shared))
