@@ -247,8 +247,55 @@ def test_a_run_whose_pack_has_moved(purrtrait: Call, own: Path, kittens: Pack) -
     shutil.copytree(kittens.path, "elsewhere")
     asked = json.loads((own / "run.json").read_text()) | {"data": "/nowhere/kittens"}
     (own / "run.json").write_text(json.dumps(asked))
-    assert purrtrait("resume", own).code == 2
+    for command in ("resume", "evaluate", "neighbours"):
+        said = purrtrait(command, own)
+        assert said.code == 2
+        assert "the pack /nowhere/kittens that" in said.err and "is gone; name it with" in said.err
     assert purrtrait("resume", own, "--data", "elsewhere", "--budget", 48).code == 0
+
+
+@pytest.mark.parametrize("command", ["sample kittens", "walk kittens --seconds 1"])
+def test_a_file_where_samples_go_is_said(command: str, purrtrait: Call, tmp_path: Path) -> None:
+    (tmp_path / "samples").write_text("mine")
+    said = purrtrait(*command.split())
+    assert said.code == 2
+    assert "samples is a file; expected a folder" in said.err
+    assert (tmp_path / "samples").read_text() == "mine"
+
+
+def test_only_scores_are_replaced_by_scores(
+    purrtrait: Call, own: Path, kittens: Pack, tmp_path: Path
+) -> None:
+    """A photo that is named by mistake stays as it is, and nothing is drawn."""
+    photo = tmp_path / "cat.jpg"
+    Image.fromarray(kittens.images[0]).save(photo)
+    before = photo.read_bytes()
+    said = purrtrait("evaluate", own, "--out", photo)
+    assert said.code == 2
+    assert "nothing is overwritten, choose another --out" in said.err
+    assert photo.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{}", "cannot be read (KeyError('data'))"),
+        ("[]", "cannot be read (TypeError("),
+        ('"data"', "cannot be read (TypeError("),
+        ("MORE", "says what this version does not know"),
+    ],
+)
+def test_a_request_that_cannot_be_understood(
+    text: str, words: str, purrtrait: Call, own: Path
+) -> None:
+    file = own / "run.json"
+    more = json.dumps(json.loads(file.read_text()) | {"colour": "blue"})
+    file.write_text(more if text == "MORE" else text)
+    for command in ("resume", "inspect", "evaluate") if text != "MORE" else ("resume",):
+        said = purrtrait(command, own)
+        assert said.code == 2
+        assert f"run.json {words}" in said.err
+        assert "Traceback" not in said.err
 
 
 def test_minutes_stop_and_say_how_to_go_on(purrtrait: Call, kittens: Pack) -> None:
@@ -628,7 +675,11 @@ WRONG: list[tuple[str, str]] = [
     ("train dcgan --data P TINY --device cpu:3", "no device 'cpu:3'"),
     ("train dcgan --data P TINY --threads 0", "x>=1"),
     ("train dcgan --data P TINY --keep 0", "keep"),
-    ("train dcgan --data P TINY --log-every 0", "log_every_steps"),
+    ("train dcgan --data P TINY --log-every 0", "x>=1"),
+    ("train dcgan --data P TINY --scores 15", "scores of 15 portraits say nothing; ask for at"),
+    ("train dcgan --data P TINY --budget 999999999TFLOP", "counted one by one"),
+    ("train dcgan --data P TINY --runs file/below", "file is a file"),
+    (f"train dcgan --data P TINY --name {300 * 'x'}", "expected at most 200 bytes"),
     ("train dcgan --data P TINY --previews -1", "previews"),
     ("train dcgan --data P TINY --budget 0", "--budget 0: expected pictures"),
     ("train dcgan --data P TINY --budget -5", "--budget -5"),
@@ -651,6 +702,10 @@ WRONG: list[tuple[str, str]] = [
     ("resume R --data empty", "is not a pack"),
     ("resume R --data other", "is not the pack"),
     ("resume R --set bach=1", "Did you mean 'batch'"),
+    ("resume R --stages bas", "Did you mean 'base'"),
+    ("resume R --again refine-22", "has no stage 'refine-22'"),
+    ("evaluate R --out file", "file is there, and holds no scores"),
+    ("prepare kittens --size 16 --count 12 --out file/below", "file cannot be made"),
     ("sample nothing", "no such folder"),
     ("sample empty", "holds no sampler"),
     ("sample P", "holds no sampler"),
@@ -742,6 +797,18 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(purrtrait: Call,
     assert said.json["images_seen"] == 40
 
 
+def test_where_all_checkpoints_are_damaged_no_more_training_is_advised(
+    purrtrait: Call, own: Path
+) -> None:
+    for checkpoint in (own / "checkpoints").iterdir():
+        (checkpoint / "training.json").write_text('{"schema": 1}')
+    for command in ("sample", "resume"):
+        said = purrtrait(command, own)
+        assert said.code == 2
+        assert "no checkpoint in" in said.err and "can be read (see above)" in said.err
+        assert "KeyError('sha256')" in said.err, "above"
+
+
 def test_damaged_bundles_are_refused_in_words(purrtrait: Call, own: Path) -> None:
     bundle = own / "bundle"
     for text in ("{", "{}", "[1]", '{"schema": "x"}'):
@@ -749,6 +816,11 @@ def test_damaged_bundles_are_refused_in_words(purrtrait: Call, own: Path) -> Non
         said = purrtrait("sample", bundle)
         assert said.code == 2
         assert "sampler.json cannot be read" in said.err
+    (bundle / "sampler.json").write_text('{"schema": 1}')
+    for command in ("sample", "inspect"):
+        said = purrtrait(command, bundle)
+        assert said.code == 2
+        assert "sampler.json does not describe a sampler (KeyError('stages'))" in said.err
 
 
 def test_a_run_without_previews_has_no_film(purrtrait: Call, own: Path) -> None:

@@ -185,8 +185,9 @@ def test_minutes_stop_without_changing_the_mathematics(kittens: Pack) -> None:
 
 
 def test_what_is_wrong_is_said_before_anything_is_made(kittens: Pack) -> None:
-    for asked in ({"upkeep": {"kepe": 3}}, {"name": "a/b"}, {"data": "nowhere"}):
-        with pytest.raises(ValueError, match=r"kepe|one folder|nowhere"):
+    bad = {"upkeep": {"kepe": 3}}, {"name": "a/b"}, {"data": "nowhere"}, {"threads": 0}
+    for asked in (*bad, {"threads": -1}, {"tflop": float("nan")}):
+        with pytest.raises(ValueError, match=r"kepe|one folder|nowhere|at least 1|above 0"):
             purrtrait.train("dcgan", **({"data": kittens.path, "settings": TINY} | asked))  # type: ignore
     assert not Path("runs").exists()
 
@@ -216,6 +217,15 @@ def test_temperature_scales_latents_and_raises_spread(model: face.Model) -> None
     # Before it is trained, the grain of a mixture of logistics hides what is between the two.
     middle = model.about["recipe"] != "cat-gan"
     assert spread == sorted(spread) or not middle
+
+
+def test_latents_that_do_not_fit_are_refused(model: face.Model) -> None:
+    z = model.latents(2)
+    bad = (z[0], z[:, 1:], z.double(), z.numpy(), 7)
+    for latents in bad:
+        with pytest.raises(ValueError, match=r"latents are .*; expected"):
+            model.draw(latents)  # type: ignore[arg-type]
+    assert len(model.draw(z)) == 2
 
 
 def test_a_model_says_where_it_comes_from(model: face.Model, kittens: Pack) -> None:

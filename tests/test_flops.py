@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import pairwise
 
@@ -295,3 +296,8 @@ def test_stages_share_a_budget_and_see_as_many_images() -> None:
 def test_a_budget_that_pays_for_no_step_is_refused() -> None:
     with pytest.raises(ValueError, match="one step of the recipe 'dcgan' is"):
         arithmetic.images_for(helpers.recipe("dcgan"), build.Shape(16, 3), 1e-9)
+    for budget in (math.nan, math.inf, 0.0, -1.0):
+        with pytest.raises(ValueError, match="expected a number above 0"):
+            arithmetic.images_for(helpers.recipe("dcgan"), build.Shape(16, 3), budget)
+    with pytest.raises(ValueError, match="more than 10,000,000 steps of the recipe 'dcgan'"):
+        arithmetic.images_for(helpers.recipe("dcgan"), build.Shape(16, 3), 1e9)

@@ -36,6 +36,7 @@ from purrtrait.commands.common import (
     show,
     threads_option,
 )
+from purrtrait.commands.upkeep import upkeep, upkeep_options
 from purrtrait.version import VERSION
 
 if TYPE_CHECKING:
@@ -80,33 +81,10 @@ def main() -> None:
 @click.option("--players", default="", help="Which of its players, such as generator,critic.")
 @click.option("--stages", default="", help="Train only these stages, such as base,refine-22.")
 @click.option("--from", "first", help="Train this stage and those after it.")
-@click.option("--log-every", default=50, help="Steps between lines of the log.")
-@click.option("--preview-every", default=0, help="Pictures between previews; 0: forty in all.")
-@click.option("--previews", default=64, help="Portraits in a preview; 0: none.")
-@click.option(
-    "--ranked",
-    default=0,
-    help="Portraits that the critic ranks; 0: 300, in short trainings fewer.",
-)
 @click.option(
     "--denoise", metavar="RUN", help="Previews show portraits cleaned by its denoiser too."
 )
-@click.option("--extra-images", default=0, help="Single portraits beside each preview.")
-@click.option("--checkpoint-every", default=0, help="Pictures between checkpoints; 0: ten in all.")
-@click.option("--keep", default=3, help="How many checkpoints stay, beside the best.")
-@click.option("--score-every", default=0, help="Pictures between scores; 0: five in all, or fewer.")
-@click.option("--scores", default=500, help="Portraits that are scored; 0: none.")
-@click.option("--truths", default=50, help="Pictures that a refiner is scored on.")
-@click.option("--tries", default=8, help="Refinements of each of them.")
-@click.option(
-    "--best-by",
-    type=click.Choice(["frechet", "refinement"]),
-    default="frechet",
-    help="The score by which a refiner's best checkpoint is kept.",
-)
-@click.option("--best-after", default=0, help="Pictures before which no checkpoint is the best.")
-@click.option("--tensorboard/--no-tensorboard", default=True, help="Write TensorBoard events.")
-@click.option("--stop-when-won", is_flag=True, help="Stop when critic or generator has won.")
+@upkeep_options
 @json_option
 def train(recipe: str, data: str, as_json: bool, **asked: Any) -> None:
     """Train a recipe on a pack; Ctrl-C saves, and `purrtrait resume` goes on from there."""
@@ -128,23 +106,7 @@ def train(recipe: str, data: str, as_json: bool, **asked: Any) -> None:
         precision=asked["precision"],
         threads=asked["threads"],
         settings=arguments.settings(asked["settings"]),
-        upkeep={
-            "log_every_steps": asked["log_every"],
-            "preview_every_images": asked["preview_every"],
-            "previews": asked["previews"],
-            "ranked": asked["ranked"],
-            "extra_images": asked["extra_images"],
-            "checkpoint_every_images": asked["checkpoint_every"],
-            "keep": asked["keep"],
-            "score_every_images": asked["score_every"],
-            "score_samples": asked["scores"],
-            "truths": asked["truths"],
-            "tries": asked["tries"],
-            "best_by": asked["best_by"],
-            "best_after_images": asked["best_after"],
-            "tensorboard": asked["tensorboard"],
-            "stop_when_won": asked["stop_when_won"],
-        },
+        upkeep=upkeep(asked),
         start_from=asked["start_from"],
         players=arguments.names(asked["players"]),
         stages=arguments.names(asked["stages"]),

@@ -199,8 +199,10 @@ def complain(error: ValidationError, what: str) -> ValueError:
     # A stage that is wrong is also counted as missing; that second complaint helps nobody.
     items = [item for item in error.errors() if item["type"] != "too_short"] or error.errors()
     lines = [
-        f"  {'.'.join(str(place) for place in item['loc']) or '(the whole)'}: {item['msg']}"
+        f"  {'.'.join(str(place) for place in item['loc'])}: {item['msg']}"
         f" (found {reprlib.repr(item['input'])})"
+        if item["loc"]
+        else f"  {item['msg'].removeprefix('Value error, ')}"
         for item in items
     ]
     return ValueError(f"{what} is not valid:\n" + "\n".join(lines))

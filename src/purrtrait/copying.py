@@ -83,7 +83,7 @@ def pairs(
         judge = _critic(folder, machine.device(device))
     else:
         pixels, names = judging.pictures(path, pack, count, 1)
-    expect_comparable(pixels, pack)
+    expect_comparable(pixels.shape[1:], pack)
     if judge is None:
         everyone = nearest_pixels(pack, pixels, report)
         numbers = np.argsort(everyone.distances, kind="stable")[:best]

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from purrtrait import config, judging, machine, trainer, wrapping
 from purrtrait.assemble import arithmetic, build, options
 from purrtrait.assemble.handing import expect_fit
-from purrtrait.assemble.place import Request
+from purrtrait.assemble.place import Request, expect_own_pack, requested
 from purrtrait.assemble.plan import Plan, Source, as_trained, begin_anew
 from purrtrait.config import Recipe, Upkeep
 from purrtrait.datasets import manifest
@@ -35,6 +35,7 @@ from purrtrait.words import nearest
 
 __all__ = ["Model", "evaluate", "film", "load", "prepare", "resume", "sample", "train"]
 
+LONGEST = 200  # bytes of a run's name: file systems take 255, and something is put behind it
 SEEDS = 10_000  # a seed that nobody chose is one of so many
 
 
@@ -80,13 +81,12 @@ def train(
     images = _images(chosen, Path(_pack_folder(data)), budget, tflop)
     chosen, _ = options.override(chosen, _with_budget(images))
     named, root = _plain(name or chosen.name), Path(runs_folder)
-    if root.exists() and not root.is_dir():
-        raise ValueError(f"{root} is a file; expected the folder of the runs, such as runs")
+    runs.expect_folder(root)
     request = Request(
         _pack_folder(data),
         1 + secrets.randbelow(SEEDS) if seed is None else seed,
         device,
-        threads or machine.threads(),
+        machine.threads(threads),
         _upkeep(upkeep).model_dump(),
         start_from=str(start_from or ""),
         precision=precision,
@@ -122,8 +122,10 @@ def resume(
     """
     there = runs.open_run(Path(run))
     recipe = config.read(there.path / runs.RECIPE)
-    known = Request(**there.request())
+    known, plan = requested(there), Plan(_chosen(recipe, stages, None), tuple(again))
+    _chosen(recipe, again, None)
     folder = known.data if data is None else _pack_folder(data)
+    expect_own_pack(there, known, folder)
     with_settings, _ = options.override(recipe, settings or {})
     budget = _images(with_settings, Path(folder), budget, tflop)
     longer, spent = options.override(recipe, _with_budget(budget))
@@ -133,7 +135,7 @@ def resume(
         known,
         data=folder,
         device=device or known.device,
-        threads=threads or known.threads,
+        threads=known.threads if threads is None else machine.threads(threads),
         precision=precision or known.precision,
         denoise=known.denoise if denoise is None else absolute(denoise),
     )
@@ -148,7 +150,7 @@ def resume(
             f"--budget {budget}: the run has seen {last.images_seen} images already; expected more"
         )
     found = there.latest_of_each()
-    stop, plan = Stop(seconds=minutes * 60), Plan(tuple(stages), tuple(again))
+    stop = Stop(seconds=minutes * 60)
     anew = begin_anew(changed, found, plan)
     for stage in changed.stages:
         if done and stage.name in found and stage.name not in anew:
@@ -193,7 +195,7 @@ def evaluate(
     pack = None if against is None else Path(_pack_folder(against))
     valid = None if validator is None else Path(validator)
     judging.place(there, file)  # which complains before there is long work
-    with trainer.own_torch(threads or machine.threads()):
+    with trainer.own_torch(machine.threads(threads)):
         found = judging.evaluate(there, pack, samples, seed, extractor, device, progress, valid)
         judging.put(found, there, file)
     return found
@@ -236,6 +238,8 @@ def _plain(name: str) -> str:
     """A name that is that of one folder."""
     if not name.strip(". ") or set(name) & set("/\\:\0"):
         raise ValueError(f"--name {name}: expected the name of one folder, such as kittens")
+    if len(name.encode("utf-8", "surrogateescape")) > LONGEST:
+        raise ValueError(f"--name {name[:20]}...: expected at most {LONGEST} bytes")
     return name
 
 

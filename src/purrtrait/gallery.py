@@ -46,7 +46,7 @@ class Gallery:
         asked, run = self.asked, f"{number + 1:04d}"
         made = choosing.drawn(self.pyramid, asked, number, self.report)
         pixels = to_uint8(made.portraits)
-        expect_comparable(pixels, self.pack)
+        expect_comparable(pixels.shape[1:], self.pack)
         self._many(run, pixels)
         real = choosing.trainset(self.pack, asked, number, pixels.shape[1])
         pictures = {name: made.portraits[rows] for name, rows in made.sets.items()}

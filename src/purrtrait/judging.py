@@ -15,6 +15,7 @@ import torch
 from purrtrait import machine, model, shelf, wrapping
 from purrtrait.assemble.restored import validator_of
 from purrtrait.datasets.folder import parse_folder
+from purrtrait.datasets.manifest import FILE as MANIFEST
 from purrtrait.datasets.pack import Pack
 from purrtrait.datasets.photo import Unreadable, Wanted
 from purrtrait.evaluation import EXTRACTORS, features, report
@@ -74,7 +75,10 @@ def evaluate(
     if draws(path):
         folder = wrapping.sampler_folder(path)  # of a run that goes on training, the one moment
         drawer, moment = model.load(folder, device), _moment(folder)  # before it may be pruned
-        expect_fit(valid, drawer.about["size"], drawer.about["channels"])
+        size, channels = drawer.about["size"], drawer.about["channels"]
+        expect_fit(valid, size, channels)
+        judges.expect_comparable((size, size, channels), pack)
+        judges.expect_held_out(pack)
         pixels = drawn(drawer, count, seed, report)
         origin = {"seed": seed, "recipe": drawer.about["recipe"], **moment}
         notes = _other_pack(drawer.about, pack)
@@ -106,6 +110,14 @@ def place(path: Path, out: Path | None) -> Path | None:
         return path / FILE if (path / runs.REQUEST).is_file() else None
     if out.exists() and not out.is_file():
         raise ValueError(f"{out} is a folder; expected the name of a file, such as {FILE}")
+    if out.exists():
+        try:
+            Judgement.read(out)
+        except ValueError:
+            raise ValueError(
+                f"{out} is there, and holds no scores of this version; nothing is overwritten, "
+                "choose another --out"
+            ) from None
     return out
 
 
@@ -175,7 +187,7 @@ def open_pack(path: Path, against: Path | None) -> Pack:
     for folder in (there, *there.parents[:2]):  # a run's checkpoints lie two folders below it
         if (folder / runs.REQUEST).is_file():
             data = Path(runs.Run(folder).request()["data"])
-            if not data.is_dir():
+            if not (data / MANIFEST).is_file():
                 raise ValueError(
                     f"the pack {data} that {path} was trained on is gone; name it with "
                     "--against PACK, wherever it is now"

@@ -54,12 +54,18 @@ def devices() -> list[str]:
     return ["cpu", *mps, *["cuda"] * torch.cuda.is_available()]
 
 
-def threads() -> int:
-    """Threads that this process may really use: the affinity mask, cut to the cgroup's quota.
+def threads(asked: int | None = None) -> int:
+    """As many threads as are ``asked`` for, at least 1 (ValueError), or by default all of ours.
+
+    Ours are those that this process may really use: the affinity mask, cut to the cgroup's quota.
 
     Several processes that torchrun started on this machine share them. More threads than cores
     slow every operation down many times over.
     """
+    if asked is not None:
+        if asked < 1:
+            raise ValueError(f"{asked} threads are asked for; expected at least 1")
+        return asked
     allowed = getattr(os, "sched_getaffinity", None)
     cores = len(allowed(0)) if allowed else os.cpu_count() or 1
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))

@@ -63,7 +63,13 @@ class Model:
         return np.concatenate([self.draw(rows) for rows in z.split(batch)])
 
     def draw(self, z: Latents) -> np.ndarray:
-        """Portraits of latents (B, Z) as uint8 (B, H, W, C)."""
+        """Portraits of latents (B, Z), float32, as uint8 (B, H, W, C)."""
+        size = self.sampler.latent_size
+        if not isinstance(z, torch.Tensor) or z.ndim != 2 or z.shape[1] != size:
+            found = f"{type(z).__name__} {tuple(getattr(z, 'shape', ()))}"
+            raise ValueError(f"latents are {found}; expected a tensor (B, {size})")
+        if z.dtype != torch.float32:
+            raise ValueError(f"latents are {z.dtype}; expected torch.float32")
         return to_uint8(self.sampler(z.to(self.device)).cpu())
 
 

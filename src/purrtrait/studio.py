@@ -134,7 +134,7 @@ def inspect(path: Path) -> dict[str, Any]:
     if (path / checkpoint.FACTS).is_file():
         return _checkpoint(checkpoint.read(path))
     if (path / bundle.DESCRIPTION).is_file():
-        return {"kind": "bundle", **_described(path)}
+        return {"kind": "bundle", "recipe": bundle.describe(path).get("recipe"), **_described(path)}
     there = "a folder with none of them" if path.is_dir() else "no such folder"
     raise ValueError(
         f"{path}: found {there}; expected a pack, run, checkpoint or bundle{shelf.hint(path)}"
@@ -204,13 +204,16 @@ def _parameters(found: checkpoint.Checkpoint) -> dict[str, int]:
 
 def _described(path: Path) -> dict[str, Any]:
     said = bundle.describe(path)
-    stages = said["stages"]
-    return {
-        "size": said["size"],
-        "channels": said["channels"],
-        "latent_size": said["latent_size"],
-        "prior": said["prior"],
-        "drawers": {s["name"]: [s["drawer"]["name"], s["drawer"]["options"]] for s in stages},
-        "written_by": f"purrtrait {said['version']}",
-        "credit": said["credit"],
-    }
+    try:
+        drawers = {s["name"]: [s["drawer"]["name"], s["drawer"]["options"]] for s in said["stages"]}
+        return {
+            "size": said["size"],
+            "channels": said["channels"],
+            "latent_size": said["latent_size"],
+            "prior": said["prior"],
+            "drawers": drawers,
+            "written_by": f"purrtrait {said['version']}",
+            "credit": said["credit"],
+        }
+    except (KeyError, TypeError) as error:
+        raise bundle.no_sampler(path, error) from None

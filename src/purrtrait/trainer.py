@@ -94,12 +94,6 @@ def go_on(
     """
     device, pack = machine.device(request.device), Pack.open(Path(request.data))
     expect_precise(recipe, request, device)
-    if pack.content_hash != request.pack:
-        raise ValueError(
-            f"{request.data} is not the pack that {run.path} was trained on (content "
-            f"{pack.content_hash[:12]}, expected {request.pack[:12]}). Name the right one with "
-            "--data, or begin a new run with --start-from"
-        )
     pack.verify()
     with cluster.joined(device) as share:
         needed = rehearse(recipe, pack, share)
@@ -263,7 +257,7 @@ def _introduce(place: Place, playing: Session, last: Checkpoint | None) -> None:
         place.share.ranks,
     )
     free = machine.free_memory_bytes() if place.device.type == "cpu" else None
-    log.info("memory needed: about %.1f GB", place.memory_bytes / 1e9)
+    log.info("memory needed: about %.2g GB", place.memory_bytes / 1e9)
     if free is not None and place.memory_bytes * place.share.ranks > free:
         log.warning(
             "only %.1f GB are free: expect swapping or an abrupt end. A smaller batch (--set "

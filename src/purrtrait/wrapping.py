@@ -51,6 +51,11 @@ def checkpoint_folder(path: Path) -> Path:
     _expect_no_bundle(path)
     run = runs.open_run(path)
     last = run.latest()
+    if last is None and run.found():
+        raise ValueError(
+            f"no checkpoint in {run.checkpoints} can be read (see above); restore one from a copy, "
+            "or train a new run"
+        )
     if last is None:
         raise ValueError(
             f"{path} has no whole checkpoint yet; train on with `purrtrait resume {path}`"

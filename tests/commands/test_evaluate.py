@@ -292,6 +292,17 @@ def test_of_a_folder_of_samples_the_grid_is_not_judged(trained: Path, kittens: P
     assert made["grid"].is_file()
 
 
+def test_too_few_held_out_pictures_are_noticed_before_anything_is_drawn(
+    trained: Path, kittens: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    few = purrtrait.prepare("kittens", out=tmp_path / "few", size=16, count=40, split=0.1)
+    monkeypatch.setattr(judging, "drawn", lambda *_: pytest.fail("portraits were drawn"))
+    assert evaluated(trained, "--against", few.path, "--out", tmp_path / "scores.json") == 2
+    said = capsys.readouterr().err
+    assert "there are 4 held-out pictures in" in said and "a larger --split" in said
+    assert "draw more samples" not in said
+
+
 def test_a_grid_among_photos_is_a_photo(photos: Path, kittens: Pack) -> None:
     for photo in photos.glob("0*.png"):
         photo.rename(photos / "grid.png")

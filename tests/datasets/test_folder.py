@@ -63,6 +63,36 @@ def test_a_pack_below_the_photos_is_none_of_them(album: Path) -> None:
     assert (after.count, after.fingerprint) == (before.count, before.fingerprint)
 
 
+@pytest.mark.parametrize(
+    "own",
+    [
+        ("runs/portrait-01", "run.json", "recipe.toml"),
+        ("runs/portrait-01/bundle", "sampler.json", "model.safetensors"),
+        ("arenas/cats", "arena.json", "recipes"),
+        ("samples/portrait-01", "portrait-00.png"),
+        ("samples/portrait-01-judged", "verdicts_0001.csv"),
+    ],
+)
+def test_what_purrtrait_drew_itself_is_none_of_them(own: tuple[str, ...], album: Path) -> None:
+    """Whoever works in the folder of the photos would train a generator on its own portraits."""
+    before = parse_folder(Wanted(album, 16, None, 0))
+    folder, *names = own
+    (album / folder).mkdir(parents=True)
+    photo = next(album.rglob("*.png"))
+    for name in names:
+        shutil.copy(photo, album / folder / name)
+    shutil.copy(photo, album / folder / "grid.png")
+    after = parse_folder(Wanted(album, 16, None, 0))
+    assert (after.count, after.fingerprint) == (before.count, before.fingerprint)
+
+
+def test_a_folder_of_portraits_is_read_where_it_is_named(album: Path, tmp_path: Path) -> None:
+    (tmp_path / "drawn").mkdir()
+    for number in range(3):
+        shutil.copy(next(album.rglob("*.png")), tmp_path / f"drawn/portrait-{number}.png")
+    assert parse_folder(Wanted(tmp_path / "drawn", 16, None, 0)).count == 3
+
+
 def test_links_and_loops_bring_no_picture_twice(album: Path) -> None:
     before = names(album)
     (album / "a loop").symlink_to(album)

@@ -96,6 +96,12 @@ def test_drawing_is_repeatable_whatever_torch_has_drawn(copy: Path) -> None:
     assert torch.equal(first, sampler(z))
 
 
+def test_opening_leaves_what_torch_draws_alone(copy: Path) -> None:
+    before = torch.get_rng_state()
+    bundle.load(copy)
+    assert torch.equal(before, torch.get_rng_state())
+
+
 def test_no_stages_make_no_sampler() -> None:
     assert bundle.join([], {}, torch.device("cpu")) is None
 

@@ -173,9 +173,10 @@ def test_a_newer_schema_names_its_version(kittens: Pack, tmp_path: Path) -> None
 def test_what_is_no_checkpoint_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is not a checkpoint"):
         checkpoint.read(tmp_path)
-    (tmp_path / checkpoint.FACTS).write_text("{")
-    with pytest.raises(ValueError, match="cannot be read"):
-        checkpoint.read(tmp_path)
+    for text in ("{", '{"schema": 1}', '{"schema": 1, "sha256": 3}', '{"schema": 1, "sha256": {}}'):
+        (tmp_path / checkpoint.FACTS).write_text(text)
+        with pytest.raises(ValueError, match="cannot be read"):
+            checkpoint.read(tmp_path)
 
 
 def test_nothing_is_pickled(kittens: Pack, tmp_path: Path) -> None:

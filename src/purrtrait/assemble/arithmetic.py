@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
@@ -19,6 +20,7 @@ from purrtrait.types import Batch, Draw, Objective, Progress, Turn
 
 TERA = 10**12
 GIGA = 10**9
+MOST_STEPS = 10_000_000  # that are counted for a budget, which takes minutes
 
 Kind: TypeAlias = tuple[Any, ...]  # turns of one kind cost the same
 
@@ -123,6 +125,8 @@ def images_for(recipe: Recipe, shape: build.Shape, tflop: float) -> int:
 
     It ends with the last whole step; ValueError where not even the first steps can be paid.
     """
+    if not 0 < tflop < math.inf:
+        raise ValueError(f"a budget of {tflop:g} TFLOP is asked for; expected a number above 0")
     steps = [spending(recipe, number, shape) for number in range(len(recipe.stages))]
     reached = [next(of_stage) for of_stage in steps]
     first = sum(spent for _, spent in reached)
@@ -130,6 +134,11 @@ def images_for(recipe: Recipe, shape: build.Shape, tflop: float) -> int:
         raise ValueError(
             f"one step of the recipe '{recipe.name}' is {first / TERA:.3g} TFLOP; expected a "
             f"budget of at least that, not {tflop:g} TFLOP"
+        )
+    if tflop * TERA > MOST_STEPS * first:
+        raise ValueError(
+            f"{tflop:g} TFLOP are more than {MOST_STEPS:,} steps of the recipe '{recipe.name}', "
+            f"which are counted one by one; expected less, or a budget in pictures"
         )
     while True:
         behind = min(range(len(steps)), key=lambda number: reached[number][0])

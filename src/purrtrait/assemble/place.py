@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,9 +12,10 @@ import torch
 from purrtrait.assemble import build, options
 from purrtrait.assemble.restored import NO_DENOISER, Denoiser
 from purrtrait.config import Recipe
+from purrtrait.datasets import manifest
 from purrtrait.datasets.pack import Pack
 from purrtrait.training import precision
-from purrtrait.training.run import Run
+from purrtrait.training.run import REQUEST, Run
 from purrtrait.types import Share
 
 
@@ -67,3 +69,30 @@ def expect_precise(recipe: Recipe, request: Request, device: torch.device) -> No
     paid = {one.value for one in options.listed(recipe) if one.path[-1] == "penalty"}
     if paid - {"none"}:
         precision.expect_sound(name, device)
+
+
+def requested(run: Run) -> Request:
+    """What was asked for when a run began; ValueError where that cannot be understood."""
+    try:
+        return Request(**run.request())
+    except TypeError as error:
+        raise ValueError(
+            f"{run.path / REQUEST} says what this version does not know ({error}); go on with the "
+            "version that wrote it, or begin a new run with --start-from this one's checkpoint"
+        ) from None
+
+
+def expect_own_pack(run: Run, request: Request, folder: str) -> None:
+    """ValueError where a run's pack is gone, or the one in ``folder`` is another."""
+    if folder == request.data and not (Path(folder) / manifest.FILE).is_file():
+        raise ValueError(
+            f"the pack {folder} that {run.path} was trained on is gone; name it with --data PACK, "
+            "wherever it is now"
+        )
+    pack = Pack.open(Path(folder))
+    if pack.content_hash != request.pack:
+        raise ValueError(
+            f"{folder} is not the pack that {run.path} was trained on (content "
+            f"{pack.content_hash[:12]}, expected {request.pack[:12]}). Name the right one with "
+            "--data, or begin a new run with --start-from"
+        )

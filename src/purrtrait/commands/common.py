@@ -58,7 +58,7 @@ def on_threads(threads: int | None) -> AbstractContextManager[None]:
     """While it lasts, torch uses so many threads, or as many as there are cores that are ours."""
     from purrtrait import machine, trainer
 
-    return trainer.own_torch(threads or machine.threads())
+    return trainer.own_torch(machine.threads(threads))
 
 
 def show(facts: Mapping[str, Any], as_json: bool) -> None:

@@ -18,7 +18,14 @@ from purrtrait.types import Draw
 JPEG = frozenset({".jpg", ".jpeg", ".jfif", ".jpe"})
 SUFFIXES = JPEG | {".png", ".webp", ".bmp", ".pgm", ".ppm", ".gif"}
 OTHERS = frozenset({".heic", ".heif", ".avif", ".tif", ".tiff"})  # pictures that are not read
-PACK = frozenset({"manifest.json", "images.npy"})  # a folder with these is one of our own
+# A folder with these is one of our own: a pack, a run, a checkpoint or bundle, an arena, samples.
+OWN = (
+    frozenset({"manifest.json", "images.npy"}),
+    frozenset({"run.json", "recipe.toml"}),
+    frozenset({"sampler.json", "model.safetensors"}),
+    frozenset({"arena.json", "recipes"}),
+)
+SAMPLES = re.compile(r"portrait-0+\.png|verdicts_\d+\.csv")  # beside which there are others
 COPY = re.compile(r"((?:.*/)?\d{6})_\d{3}\.jpg", re.DOTALL)  # as images.written names them
 
 log = logging.getLogger(__name__)
@@ -103,8 +110,9 @@ def _walk(
     if _again(folder.stat(), seen):
         return
     listed = _entries(folder)
-    if {entry.name for entry in listed} >= PACK:
-        return  # its contact sheets are no photos
+    names = {entry.name for entry in listed}
+    if any(names >= own for own in OWN) or (prefix and any(map(SAMPLES.fullmatch, names))):
+        return  # its contact sheets, previews and portraits are no photos
     for entry in listed:
         if entry.name.startswith(".") or (entry.is_symlink() and not Path(entry.path).exists()):
             continue  # hidden, or a link to nothing

@@ -163,6 +163,11 @@ def excluded(order: Order) -> frozenset[str]:
             f"The list {order.exclude} cannot be read ({error.strerror}): expected a text file "
             "with the name of a photo on each line, such as exclude.txt of `purrtrait screen`."
         ) from error
+    if any("\0" in line for line in lines):
+        raise ValueError(
+            f"The list {order.exclude} is no text: expected the name of a photo on each line, such "
+            "as exclude.txt of `purrtrait screen`."
+        )
     said = (line.rstrip() for line in lines)  # names end in no space, but may begin with one
     return frozenset(n.removeprefix("./") for n in said if n and not n.startswith("#"))
 

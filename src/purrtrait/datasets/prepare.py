@@ -59,6 +59,7 @@ __all__ = ["Beside", "Order", "no_report", "prepare"]
 CROP = "the middle square, averaged exactly when it is larger than the size, bicubic when smaller"
 ALIGNED = "aligned as {}, in one resampling"
 ROW_BYTES = 256  # of the manifest and the labels, for each photo
+CHANGED = "the photos, or the list of them, have changed since"
 FEW = 500  # pictures: with fewer, a critic soon knows them all by heart
 
 log = logging.getLogger(__name__)
@@ -210,7 +211,9 @@ def _the_same(out: Path, described: Mapping[str, object], complete: bool) -> Pac
         raise ValueError(f"{out} is there already and cannot be used. {error} {advice}") from error
     there = pack.manifest.order
     different = [
-        f"{name} is {there.get(name)!r} there and {described.get(name)!r} here"
+        CHANGED
+        if name == "fingerprint"
+        else f"{name} is {there.get(name)!r} there and {described.get(name)!r} here"
         for name in {**described, **there}
         if there.get(name) != described.get(name)
     ]

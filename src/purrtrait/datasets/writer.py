@@ -167,7 +167,12 @@ def reserved(target: Path) -> Iterator[Path]:
         raise ValueError(
             f"{target} is the folder that you are in: expected the name of one to be made in it."
         )
-    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(
+            f"The folder {target.parent} cannot be made ({error.strerror}): choose another --out."
+        ) from None
     temporary = target.with_name(f".{target.name}.partial")
     lock = FileLock(target.with_name(f".{target.name}.lock"), timeout=0)
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -39,9 +39,14 @@ def judge(
     The pack's pictures are reduced to the size of those judged. A validator says what it thinks of
     them, too. ValueError where the two cannot be compared, or are too few.
     """
-    expect_comparable(pixels, pack)
+    expect_comparable(pixels.shape[1:], pack)
     validity.expect_fit(validator, pixels.shape[1], pack.channels)
-    _expect_enough(pixels, pack)
+    expect_held_out(pack)
+    if len(pixels) < FEWEST:
+        raise ValueError(
+            f"there are {len(pixels)} samples; expected at least {FEWEST}, and better {USUAL}. "
+            "Draw more samples, or name a folder with more pictures"
+        )
     reference = Reference(pack, extractor, pixels.shape[1], len(pixels))
     rows = reference.held_out()
     reals = reference.features(rows, report)
@@ -150,9 +155,9 @@ def _notes(pixels: np.ndarray, reference: Reference) -> list[str]:
     return said
 
 
-def expect_comparable(pixels: np.ndarray, pack: Pack) -> None:
-    """ValueError where pictures are of another kind than a pack's."""
-    high, wide, channels = pixels.shape[1:]
+def expect_comparable(shape: Sequence[int], pack: Pack) -> None:
+    """ValueError where pictures of a shape (H, W, C) are of another kind than a pack's."""
+    high, wide, channels = shape
     if channels != pack.channels or high > pack.size or high != wide:
         raise ValueError(
             f"the pictures are {_kind(high, wide, channels)}, those of {pack.path} "
@@ -161,13 +166,14 @@ def expect_comparable(pixels: np.ndarray, pack: Pack) -> None:
         )
 
 
-def _expect_enough(pixels: np.ndarray, pack: Pack) -> None:
-    for count, what in ((len(pack.rows(HELD_OUT)), "held-out pictures"), (len(pixels), "samples")):
-        if count < FEWEST:
-            raise ValueError(
-                f"there are {count} {what}; expected at least {FEWEST}, and better {USUAL}. "
-                "Prepare a pack with more pictures or a larger --split, or draw more samples"
-            )
+def expect_held_out(pack: Pack) -> None:
+    """ValueError where a pack holds out too few pictures to compare anything with."""
+    count = len(pack.rows(HELD_OUT))
+    if count < FEWEST:
+        raise ValueError(
+            f"there are {count} held-out pictures in {pack.path}; expected at least {FEWEST}, and "
+            f"better {USUAL}. Prepare a pack with more pictures or a larger --split"
+        )
 
 
 def _kind(high: int, wide: int, channels: int) -> str:

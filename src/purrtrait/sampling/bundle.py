@@ -127,18 +127,24 @@ def pyramid(
         raise ValueError(f"{path / MODEL} cannot be read as safetensors: {error}") from None
     try:
         stages = _until(said["stages"], until)
-        made = samplers(stages, weights, device, members)
+        with torch.random.fork_rng(devices=[]):  # whose numbers networks begin with
+            made = samplers(stages, weights, device, members)
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"{path / DESCRIPTION} does not describe a sampler ({error!r}); it is damaged, or was "
-            "written by another version"
-        ) from None
+        raise no_sampler(path, error) from None
     if not made:
         raise ValueError(
             f"{path} holds no stage that draws portraits; train on with `purrtrait resume`, or "
             "name a later checkpoint"
         )
     return made
+
+
+def no_sampler(path: Path, error: Exception) -> ValueError:
+    """What is to be said where sampler.json lacks something."""
+    return ValueError(
+        f"{path / DESCRIPTION} does not describe a sampler ({error!r}); it is damaged, or was "
+        "written by another version"
+    )
 
 
 def _until(stages: Sequence[Mapping[str, Any]], size: int | None) -> Sequence[Mapping[str, Any]]:

@@ -168,6 +168,8 @@ def read(path: Path) -> Checkpoint:
     try:
         facts = json.loads((path / FACTS).read_text(encoding="utf-8"))
         newer = facts["schema"] > SCHEMA
+        digests = {} if newer else dict(facts["sha256"])
+        _ = newer or (str(facts["stage"]), int(facts["now"]["images_seen"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{path} is not a checkpoint: {FACTS} cannot be read ({error!r}). "
@@ -175,10 +177,11 @@ def read(path: Path) -> Checkpoint:
         ) from None
     if newer:
         raise ValueError(
-            f"{path} has schema {facts['schema']}, written by purrtrait {facts['version']}; this "
-            f"version reads up to {SCHEMA}. Install that version or a later one"
+            f"{path} has schema {facts['schema']}, written by purrtrait "
+            f"{facts.get('version', '?')}; this version reads up to {SCHEMA}. Install that version "
+            "or a later one"
         )
-    for name, expected in facts["sha256"].items():
+    for name, expected in digests.items():
         found = digest(path / name) if (path / name).is_file() else "no such file"
         if found != expected:
             raise ValueError(

@@ -156,10 +156,12 @@ class Run:
         """What was asked for beside the recipe."""
         try:
             data: dict[str, Any] = json.loads((self.path / REQUEST).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            for name in ("data", "seed", "device", "threads"):
+                _ = data[name]
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise ValueError(
-                f"{self.path / REQUEST} cannot be read ({error}); restore it from a copy, or begin "
-                "a new run with --start-from this one's checkpoint"
+                f"{self.path / REQUEST} cannot be read ({error!r}); restore it from a copy, or "
+                "begin a new run with --start-from this one's checkpoint"
             ) from None
         return data
 
@@ -210,16 +212,29 @@ class Run:
 
 def create(root: Path, name: str) -> Run:
     """A new folder ``root/NAME-JJ``, JJ being the first number that is free."""
-    root.mkdir(parents=True, exist_ok=True)
     number = 1
     while True:
         path = root / f"{name}-{number:02d}"
         try:
+            root.mkdir(parents=True, exist_ok=True)
             path.mkdir()
         except FileExistsError:
+            expect_folder(root)
             number += 1
             continue
+        except OSError as error:
+            raise ValueError(
+                f"the folder {path} cannot be made ({error.strerror}); expected a place that is "
+                "yours, and a name that a folder can have"
+            ) from None
         return Run(path)
+
+
+def expect_folder(root: Path) -> None:
+    """ValueError where a folder is needed, and it or one above it is a file."""
+    there = next((p for p in (root, *root.parents) if p.exists()), root)
+    if there.exists() and not there.is_dir():
+        raise ValueError(f"{there} is a file; expected a folder, or a place for one")
 
 
 def open_run(path: Path) -> Run:
