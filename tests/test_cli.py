@@ -649,6 +649,8 @@ WRONG: list[tuple[str, str]] = [
     ("train dcgan", "--data"),
     ("train dcgann --data P", "Did you mean 'dcgan'"),
     ("train nothing.toml --data P", "no recipe file nothing.toml"),
+    ("train file --data P", "file is no recipe; expected a file that ends in .toml"),
+    ("train empty --data P", "empty is no recipe; expected a file that ends in .toml"),
     ("train broken.toml --data P", "cannot be read as a recipe"),
     ("train dcgan --data P", "--set pixels=16"),  # the recipe draws 64 px
     ("train dcgan --data PP TINY", "Did you mean"),

@@ -89,7 +89,7 @@ def screens(text: str | None) -> tuple[str, ...] | None:
         return None
     if text == "all":
         return (*SCREENS, *COPIES)
-    return () if text == "none" else tuple(name.strip() for name in text.split(","))
+    return () if text == "none" else tuple(names(text))
 
 
 def names(text: str) -> list[str]:

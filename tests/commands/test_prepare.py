@@ -130,7 +130,7 @@ def test_when_nothing_can_be_used_the_sheet_of_it_stays(
     [
         (["--align", "eyes"], "The alignment eyes needs the left eye, the right eye of each face"),
         (["--find", "dogs"], "unknown finder 'dogs'"),
-        (["--screen", "blank,blury"], "unknown screen 'blury'. Did you mean 'blurred'"),
+        (["--screen", "blank,,blury"], "unknown screen 'blury'. Did you mean 'blurred'"),
         (["--least", "3"], "Found least 3, expected at least 8"),
         (["--photos", "x"], "Photos are written of toy-cats only"),
         (["--download"], "unknown dataset to download 'folder'"),

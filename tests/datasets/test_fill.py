@@ -180,6 +180,13 @@ def test_single_portraits_and_whole_photos_can_be_excluded(
     }
 
 
+def test_a_list_that_is_no_text_is_refused(album: Path, tmp_path: Path) -> None:
+    order = Order("folder", size=16, source=album, exclude=next(album.rglob("*.png")))
+    with pytest.raises(ValueError, match="is no text: expected the name of a photo on each line"):
+        prepare(order, tmp_path / "pack")
+    assert not (tmp_path / "pack").exists()
+
+
 def test_an_alignment_that_cannot_be_is_said_at_once(album: Path, tmp_path: Path) -> None:
     order = Order("folder", size=16, source=album)
     for align, words in (

@@ -86,6 +86,28 @@ def test_what_purrtrait_drew_itself_is_none_of_them(own: tuple[str, ...], album:
     assert (after.count, after.fingerprint) == (before.count, before.fingerprint)
 
 
+def test_a_folder_that_may_not_be_read_is_left_out(
+    album: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever runs this may be root, who may read everything."""
+    before, scandir = names(album), os.scandir
+    (album / "closed").mkdir()
+    shutil.copy(next(album.rglob("*.png")), album / "closed/photo.png")
+    closed = [album / "closed"]
+
+    def refusing(folder: Path) -> object:
+        if folder in closed:
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    assert names(album) == before
+    assert "left out: the folder closed/ may not be read" in caplog.text
+    closed.append(album)
+    with pytest.raises(ValueError, match="may not be read: change its permissions"):
+        parsed(album)
+
+
 def test_a_folder_of_portraits_is_read_where_it_is_named(album: Path, tmp_path: Path) -> None:
     (tmp_path / "drawn").mkdir()
     for number in range(3):

@@ -57,6 +57,10 @@ def find(name: str) -> Recipe:
         if not path.is_file():
             raise ValueError(f"there is no recipe file {path}; shipped are: {', '.join(known)}")
         return check(config.read(path))
+    if name not in known and path.exists():
+        raise ValueError(
+            f"{path} is no recipe; expected a file that ends in .toml, or one of {', '.join(known)}"
+        )
     return check(config.read(lookup(known, "recipe", config.ALIASES.get(name, name))))
 
 

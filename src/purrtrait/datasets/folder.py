@@ -109,11 +109,7 @@ def _walk(
 ) -> Iterator[Entry]:
     if _again(folder.stat(), seen):
         return
-    listed = _entries(folder)
-    names = {entry.name for entry in listed}
-    if any(names >= own for own in OWN) or (prefix and any(map(SAMPLES.fullmatch, names))):
-        return  # its contact sheets, previews and portraits are no photos
-    for entry in listed:
+    for entry in _entries(folder, prefix):
         if entry.name.startswith(".") or (entry.is_symlink() and not Path(entry.path).exists()):
             continue  # hidden, or a link to nothing
         name = prefix + entry.name
@@ -126,15 +122,26 @@ def _walk(
                 yield Entry(name, Path(entry.path), status.st_size, status.st_mtime_ns)
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    """List a folder; links last, so that a picture goes by its own name rather than a link's."""
+def _entries(folder: Path, prefix: str) -> list[os.DirEntry[str]]:
+    """List a folder; links last, so that a picture goes by its own name rather than a link's.
+
+    Nothing where it is of our own making, whose contact sheets, previews and portraits are no
+    photos, or may not be read. ValueError where that is the folder that was named.
+    """
     try:
         with os.scandir(folder) as found:
-            return sorted(found, key=lambda entry: (entry.is_symlink(), entry.name))
+            listed = sorted(found, key=lambda entry: (entry.is_symlink(), entry.name))
     except PermissionError as error:
-        raise ValueError(
-            f"The folder {folder} may not be read: change its permissions, or move it elsewhere."
-        ) from error
+        if not prefix:
+            raise ValueError(
+                f"The folder {folder} may not be read: change its permissions, or move it."
+            ) from error
+        log.warning("left out: the folder %s may not be read", prefix)
+        return []
+    names = {entry.name for entry in listed}
+    own = any(names >= files for files in OWN)
+    drawn = prefix and any(map(SAMPLES.fullmatch, names))
+    return [] if own or drawn else listed
 
 
 def _again(status: os.stat_result, seen: set[tuple[int, int]]) -> bool:
