@@ -61,10 +61,10 @@ What the recipes that come with purrtrait draw after the same counted arithmetic
 against 1,000 held-out pictures, as EfficientNet-Lite0 sees them (see [Scores](scores.md)); ± is the
 standard deviation over seeds, and each score without it is a mean over them. Distances and the
 share of copied pictures are better when lower, diversity when near to 1, and the other scores when
-higher. Of kittens it is also counted how many [parts](scores.md#parts) are drawn. They were compared
-with the first 1,000 of 2,000 that are held out; `evaluate` draws its 1,000 by lot since. Of those, real
-training pictures get 29.1, and the first training of `portrait`, the bundle
-[`kittens`](pretrained.md#kittens-at-once), 196.
+higher. Of kittens it is also counted how many [parts](scores.md#parts) are drawn. They were
+compared with the first 1,000 of 2,000 that are held out; `evaluate` draws its 1,000 by lot since.
+Of those, real training pictures get 29.1, and the first training of `portrait`, which is the bundle
+[`kittens`](pretrained.md#kittens-at-once), gets 196.
 
 Time is the mean of a training, and memory the most that one held at once. Unlike counted
 arithmetic, time depends on the machine and on what else it did: one seed of a recipe took up to
