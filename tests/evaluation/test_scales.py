@@ -103,7 +103,7 @@ def test_the_section_says_everything() -> None:
     far = Score(312.0, 5.0, 31.0, {"noise": 2411.0})
     judged = judgement(frechet=far, copied=Score(0.0, 0.001, 0.01), **counted)
     text = report.render(contents(judged))
-    for said in ("312</b> ± 5", "noise 2,411", "1,000 samples", "900 held-out", "3,008 real"):
+    for said in ("312</b> ± 5", "noise 2,411", "1,000 samples", "900 pictures that", "3,008 real"):
         assert said in text
     assert "<b>9 of 15</b> ± 0.5" in text
     assert "<code>leaning</code> is the error of drawing by lot" in text
