@@ -22,7 +22,7 @@ from purrtrait.datasets import manifest
 from purrtrait.datasets.pack import Pack
 from purrtrait.evaluation.judgement import Judgement
 from purrtrait.evaluation.reference import Report, silent
-from purrtrait.files import absolute
+from purrtrait.files import absolute, expect_folder
 from purrtrait.model import Model, PathLike, load
 from purrtrait.preparing import prepare
 from purrtrait.trainer import Outcome, Watch
@@ -81,7 +81,7 @@ def train(
     images = _images(chosen, Path(_pack_folder(data)), budget, tflop)
     chosen, _ = options.override(chosen, _with_budget(images))
     named, root = _plain(name or chosen.name), Path(runs_folder)
-    runs.expect_folder(root)
+    expect_folder(root)
     request = Request(
         _pack_folder(data),
         1 + secrets.randbelow(SEEDS) if seed is None else seed,

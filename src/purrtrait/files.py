@@ -44,6 +44,13 @@ def held(folder: Path, doing: str, advice: str) -> Iterator[None]:
         lock.release()
 
 
+def expect_folder(root: Path) -> None:
+    """ValueError where a folder is needed, and it or one above it is a file."""
+    there = next((p for p in (root, *root.parents) if p.exists()), root)
+    if there.exists() and not there.is_dir():
+        raise ValueError(f"{there} is a file; expected a folder, or a place for one")
+
+
 def absolute(path: str | os.PathLike[str] | None) -> str:
     """The absolute path of a file or folder; empty where none is named."""
     return str(Path(path).resolve()) if path else ""

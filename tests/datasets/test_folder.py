@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from purrtrait.arena import plan, written
 from purrtrait.datasets.folder import parse_folder
 from purrtrait.datasets.photo import Collection, Wanted
+from purrtrait.sampling import bundle
+from purrtrait.training import run
 
 
 def parsed(folder: Path, count: int | None = None, seed: int = 0) -> Collection:
@@ -66,9 +69,9 @@ def test_a_pack_below_the_photos_is_none_of_them(album: Path) -> None:
 @pytest.mark.parametrize(
     "own",
     [
-        ("runs/portrait-01", "run.json", "recipe.toml"),
-        ("runs/portrait-01/bundle", "sampler.json", "model.safetensors"),
-        ("arenas/cats", "arena.json", "recipes"),
+        ("runs/portrait-01", run.REQUEST, run.RECIPE),
+        ("runs/portrait-01/bundle", bundle.DESCRIPTION, bundle.MODEL),
+        ("arenas/cats", written.FILE, plan.RECIPES),
         ("samples/portrait-01", "portrait-00.png"),
         ("samples/portrait-01-judged", "verdicts_0001.csv"),
     ],

@@ -20,7 +20,7 @@ from purrtrait.types import Batch, Draw, Objective, Progress, Turn
 
 TERA = 10**12
 GIGA = 10**9
-MOST_STEPS = 10_000_000  # that are counted for a budget, which takes minutes
+MOST_STEPS = 10_000_000  # that are counted for a budget: five minutes on a slow core
 
 Kind: TypeAlias = tuple[Any, ...]  # turns of one kind cost the same
 
@@ -138,7 +138,7 @@ def images_for(recipe: Recipe, shape: build.Shape, tflop: float) -> int:
     if tflop * TERA > MOST_STEPS * first:
         raise ValueError(
             f"{tflop:g} TFLOP are more than {MOST_STEPS:,} steps of the recipe '{recipe.name}', "
-            f"which are counted one by one; expected less, or a budget in pictures"
+            "which are counted one by one; expected less, or a budget in pictures"
         )
     while True:
         behind = min(range(len(steps)), key=lambda number: reached[number][0])

@@ -168,8 +168,7 @@ def read(path: Path) -> Checkpoint:
     try:
         facts = json.loads((path / FACTS).read_text(encoding="utf-8"))
         newer = facts["schema"] > SCHEMA
-        digests = {} if newer else dict(facts["sha256"])
-        _ = newer or (str(facts["stage"]), int(facts["now"]["images_seen"]))
+        digests = {} if newer else _expected(facts)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{path} is not a checkpoint: {FACTS} cannot be read ({error!r}). "
@@ -189,6 +188,12 @@ def read(path: Path) -> Checkpoint:
                 f"{expected[:12]}...). Use an earlier checkpoint"
             )
     return Checkpoint(path, facts)
+
+
+def _expected(facts: Mapping[str, Any]) -> dict[str, str]:
+    """The SHA-256 of each file; KeyError, TypeError or ValueError where facts are not whole."""
+    _ = str(facts["stage"]), int(facts["now"]["images_seen"])
+    return dict(facts["sha256"])
 
 
 def digest(path: Path) -> str:

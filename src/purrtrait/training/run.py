@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from purrtrait.files import held
+from purrtrait.files import expect_folder, held
 from purrtrait.training import checkpoint
 from purrtrait.training.checkpoint import Checkpoint
 
@@ -228,13 +228,6 @@ def create(root: Path, name: str) -> Run:
                 "yours, and a name that a folder can have"
             ) from None
         return Run(path)
-
-
-def expect_folder(root: Path) -> None:
-    """ValueError where a folder is needed, and it or one above it is a file."""
-    there = next((p for p in (root, *root.parents) if p.exists()), root)
-    if there.exists() and not there.is_dir():
-        raise ValueError(f"{there} is a file; expected a folder, or a place for one")
 
 
 def open_run(path: Path) -> Run:
