@@ -51,6 +51,15 @@ def expect_folder(root: Path) -> None:
         raise ValueError(f"{there} is a file; expected a folder, or a place for one")
 
 
+def reason(error: Exception) -> str:
+    """In words, why a file's text is not what was expected: what it lacks, or what is odd in it."""
+    if isinstance(error, KeyError):
+        return f"it has no {error}"
+    if isinstance(error, TypeError | AttributeError):
+        return f"its values are of another kind: {error}"
+    return str(error) or type(error).__name__
+
+
 def absolute(path: str | os.PathLike[str] | None) -> str:
     """The absolute path of a file or folder; empty where none is named."""
     return str(Path(path).resolve()) if path else ""

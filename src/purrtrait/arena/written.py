@@ -8,6 +8,8 @@ from operator import index
 from pathlib import Path
 from typing import Any
 
+from purrtrait.files import reason
+
 SCHEMA = 1
 FILE = "arena.json"
 
@@ -21,11 +23,11 @@ def read(path: Path) -> dict[str, Any]:
         newer = kept["schema"] > SCHEMA
         budgets = {name: index(images) for name, images in kept["images"].items()}
         if budgets.keys() != kept["asked"]["recipes"].keys():
-            raise ValueError("its images are of other recipes")
+            raise ValueError("its images are of other recipes than it asks for")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
-            f"{path} is there already and is no arena: {FILE} cannot be read ({error!r}). Name a "
-            "new folder with --out"
+            f"{path} is there already and is no arena: {FILE} cannot be read ({reason(error)}). "
+            "Name a new folder with --out"
         ) from None
     if newer:
         raise ValueError(f"{path} was made by a later version of purrtrait; install that")

@@ -14,6 +14,7 @@ from purrtrait import config
 from purrtrait.assemble import build, pyramid
 from purrtrait.config import Recipe, Stage
 from purrtrait.evaluation.validity import Validator
+from purrtrait.files import reason
 from purrtrait.images.resize import to_images, to_uint8
 from purrtrait.sampling import bundle
 from purrtrait.training import checkpoint
@@ -56,8 +57,8 @@ def _built(found: Checkpoint, device: torch.device) -> tuple[Objective, build.Sh
         shape = build.Shape(int(said["size"]), int(said["channels"]))
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
-            f"{found.path / bundle.DESCRIPTION} does not say size and channels ({error!r}): it is "
-            "damaged. Use another checkpoint"
+            f"{found.path / bundle.DESCRIPTION} does not say size and channels ({reason(error)}): "
+            "it is damaged. Use another checkpoint"
         ) from None
     objective = build.stage(stage_of(found), shape, 0, device).objective
     return objective.eval().requires_grad_(False), shape

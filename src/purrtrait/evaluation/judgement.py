@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from purrtrait.evaluation.metric import MEANINGS, Meaning
+from purrtrait.files import reason
 
 SCHEMA = 1
 FILE = "scores.json"  # in a run folder
@@ -90,7 +91,7 @@ class Judgement:
             _expect_showable(made)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(
-                f"{path} cannot be read as scores ({error!r}); delete it and evaluate again"
+                f"{path} cannot be read as scores ({reason(error)}); delete it and evaluate again"
             ) from None
         if newer:
             raise ValueError(f"{path} was written by a later version of purrtrait; install that")

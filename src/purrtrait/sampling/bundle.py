@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from purrtrait.files import replacing
+from purrtrait.files import reason, replacing
 from purrtrait.networks import GENERATORS, RETOUCHERS
 from purrtrait.networks.blocks import channels_last
 from purrtrait.networks.chain import Chain
@@ -142,8 +142,8 @@ def pyramid(
 def no_sampler(path: Path, error: Exception) -> ValueError:
     """What is to be said where sampler.json lacks something."""
     return ValueError(
-        f"{path / DESCRIPTION} does not describe a sampler ({error!r}); it is damaged, or was "
-        "written by another version"
+        f"{path / DESCRIPTION} does not describe a sampler ({reason(error)}); it is damaged, or "
+        "was written by another version"
     )
 
 

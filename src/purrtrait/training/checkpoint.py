@@ -17,6 +17,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from purrtrait.files import reason
+
 SCHEMA = 1
 FACTS = "training.json"
 ADOPTED = "adopted"  # the fact that a checkpoint was taken over from another run
@@ -171,7 +173,7 @@ def read(path: Path) -> Checkpoint:
         digests = {} if newer else _expected(facts)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f"{path} is not a checkpoint: {FACTS} cannot be read ({error!r}). "
+            f"{path} is not a checkpoint: {FACTS} cannot be read ({reason(error)}). "
             "Name a run folder, or one of the folders in its checkpoints/"
         ) from None
     if newer:

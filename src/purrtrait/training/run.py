@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from purrtrait.files import expect_folder, held
+from purrtrait.files import expect_folder, held, reason
 from purrtrait.training import checkpoint
 from purrtrait.training.checkpoint import Checkpoint
 
@@ -160,8 +160,8 @@ class Run:
                 _ = data[name]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ValueError(
-                f"{self.path / REQUEST} cannot be read ({error!r}); restore it from a copy, or "
-                "begin a new run with --start-from this one's checkpoint"
+                f"{self.path / REQUEST} cannot be read ({reason(error)}); restore it from a copy, "
+                "or begin a new run with --start-from this one's checkpoint"
             ) from None
         return data
 
