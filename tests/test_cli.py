@@ -813,11 +813,16 @@ def test_where_all_checkpoints_are_damaged_no_more_training_is_advised(
 
 def test_damaged_bundles_are_refused_in_words(purrtrait: Call, own: Path) -> None:
     bundle = own / "bundle"
-    for text in ("{", "{}", "[1]", '{"schema": "x"}'):
+    for text, words in {
+        "{": "Expecting property name",
+        "{}": "it has no 'schema'",
+        "[1]": "its values are of another kind",
+        '{"schema": "x"}': "invalid literal for int()",
+    }.items():
         (bundle / "sampler.json").write_text(text)
         said = purrtrait("sample", bundle)
         assert said.code == 2
-        assert "sampler.json cannot be read" in said.err
+        assert f"sampler.json cannot be read ({words}" in said.err
     (bundle / "sampler.json").write_text('{"schema": 1}')
     for command in ("sample", "inspect"):
         said = purrtrait(command, bundle)

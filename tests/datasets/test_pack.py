@@ -135,6 +135,15 @@ def test_a_damaged_manifest_is_refused(kitten_pack: Pack, damage: Callable[[Path
         Pack.open(kitten_pack.path)
 
 
+def test_what_a_manifest_lacks_is_named(kitten_pack: Pack) -> None:
+    path = kitten_pack.path / FILE
+    found = json.loads(path.read_text())
+    del found["size"]
+    path.write_text(json.dumps(found))
+    with pytest.raises(ValueError, match=r"manifest\.json is damaged \(it has no 'size'\)"):
+        Pack.open(kitten_pack.path)
+
+
 @pytest.mark.parametrize(
     "changes",
     [

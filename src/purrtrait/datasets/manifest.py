@@ -10,6 +10,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from purrtrait.files import reason
+
 SCHEMA = 1
 FILE = "manifest.json"
 HOW_TO_MAKE_ONE = "Make a pack with: purrtrait prepare kittens (or people, or folder PATH)."
@@ -86,7 +88,7 @@ class Manifest:
             return cls._from(folder, found)
         except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
             raise ValueError(
-                f"{path} is damaged ({error}): expected the manifest of a pack. "
+                f"{path} is damaged ({reason(error)}): expected the manifest of a pack. "
                 f"Delete {folder} and prepare it again."
             ) from error
 

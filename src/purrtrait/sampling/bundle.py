@@ -71,7 +71,8 @@ def describe(path: Path) -> dict[str, Any]:
         schema = int(said["schema"])
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError(
-            f"{path} is neither a bundle nor a checkpoint: {DESCRIPTION} cannot be read ({error})"
+            f"{path} is neither a bundle nor a checkpoint: {DESCRIPTION} cannot be read "
+            f"({reason(error)})"
         ) from None
     if schema > SCHEMA:
         raise ValueError(
